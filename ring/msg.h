@@ -1,0 +1,294 @@
+/* The contract between the two processes: every message, who sends it, who answers.
+ *
+ * Shapes: fixed-size, uintN_t only, explicit padding, no pointers, no bool. Host byte order (one machine), except
+ * addresses, which are network-order bytes. Commands and events are 512-octet slots, routes 64-octet records, IKE
+ * datagrams 2048-octet slots.
+ *
+ * Rule for the reader of any message: copy out, wipe the slot, publish the tail, msg_check_*(), then use. A message that
+ * fails its check is counted and skipped; it is never a reason to stop.
+ *
+ * Who takes what (rings: see shm.h):
+ *   worker's cmd ring   SA_IN_ADD, SA_OUT_ADD, SA_DEL, SA_LIST, SA_ADOPT: the SA's owner worker. Each gets one ACK or NACK.
+ *   ctl's cmd ring      TUNNEL_SET/DEL, ADDR_SET/DEL, NEIGH_SET, NEXTHOP_SET/DEL, POLICY_*, NAT_*, CAPTURE_*, BARRIER: each
+ *                       gets one ACK or NACK from the ctl thread.
+ *   ctl's route ring    ROUTE_SET/DEL, SYNC_BEGIN/END: no ACK each; the segment's `applied` counter moves and only failures
+ *                       come back (NACK on ctl's evt ring, with the record's seq).
+ *   evt rings           ACK, NACK, SA_SOFT, SA_HARD, SA_GONE, NO_SA, PEER_MOVED, BAD_SPI, LINK, SA_INFO, SA_INFO_END.
+ * Order: per ring only. Who needs order across rings waits for the ACK.
+ * Ids that no code handles yet are answered with NACK -ENOTSUP; they are reserved so that numbers never move.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/build.h"
+#include "base/xlist.h"
+
+#define MSG_LAYOUT 1 /* raise with every change of a struct or a number in ring/ */
+
+enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 65535 };
+
+#define MSG_TYPES(X)                                                                                         \
+	X(MSG_NONE, "none")                                                                                  \
+	/* commands */                                                                                       \
+	X(MSG_TUNNEL_SET, "tunnel-set") X(MSG_TUNNEL_DEL, "tunnel-del")                                      \
+	X(MSG_SA_IN_ADD, "sa-in-add") X(MSG_SA_OUT_ADD, "sa-out-add") X(MSG_SA_DEL, "sa-del")                \
+	X(MSG_SA_LIST, "sa-list") X(MSG_SA_ADOPT, "sa-adopt")                                                \
+	X(MSG_ADDR_SET, "addr-set") X(MSG_ADDR_DEL, "addr-del") X(MSG_NEIGH_SET, "neigh-set")                \
+	X(MSG_NEXTHOP_SET, "nexthop-set") X(MSG_NEXTHOP_DEL, "nexthop-del")                                  \
+	X(MSG_ROUTE_SET, "route-set") X(MSG_ROUTE_DEL, "route-del")                                          \
+	X(MSG_POLICY_SET, "policy-set") X(MSG_POLICY_DEL, "policy-del") X(MSG_POLICY_COMMIT, "policy-commit") \
+	X(MSG_NAT_SET, "nat-set") X(MSG_NAT_DEL, "nat-del") X(MSG_NAT_COMMIT, "nat-commit")                  \
+	X(MSG_CAPTURE_START, "capture-start") X(MSG_CAPTURE_STOP, "capture-stop")                            \
+	X(MSG_BARRIER, "barrier") X(MSG_SYNC_BEGIN, "sync-begin") X(MSG_SYNC_END, "sync-end")                \
+	/* events */                                                                                         \
+	X(MSG_ACK, "ack") X(MSG_NACK, "nack")                                                                \
+	X(MSG_SA_SOFT, "sa-soft") X(MSG_SA_HARD, "sa-hard") X(MSG_SA_GONE, "sa-gone")                        \
+	X(MSG_NO_SA, "no-sa") X(MSG_PEER_MOVED, "peer-moved") X(MSG_BAD_SPI, "bad-spi")                      \
+	X(MSG_LINK, "link") X(MSG_SA_INFO, "sa-info") X(MSG_SA_INFO_END, "sa-info-end")
+XLIST_ENUM(msg_type, MSG_TYPE_N, MSG_TYPES);
+
+const char *msg_type_name(unsigned v);
+
+/* Head of every command and event. */
+struct msg_hdr {
+	uint16_t type;   /* enum msg_type */
+	uint16_t len;    /* octets of the whole message, head included: exactly sizeof its struct */
+	uint32_t seq;    /* the sender's counter; ACK and NACK repeat the command's */
+	uint32_t attach; /* attach generation: a message of another generation is skipped and counted */
+	uint32_t pad;
+};
+
+/* What a 512-octet slot holds. */
+union msg {
+	struct msg_hdr hdr;
+	uint8_t bytes[MSG_SLOT];
+};
+
+/* A handle: slot + generation. A generation is never 0 for a live thing; the sender of ADD chooses it. */
+struct msg_handle {
+	uint32_t slot, gen;
+};
+
+/* One end of a selector pair. RFC 4301 4.4.1.1, RFC 7296 3.13.1. All-zero ports lo/hi of 0..65535 mean any. */
+struct msg_ts {
+	uint8_t lo[16], hi[16];
+	uint16_t port_lo, port_hi;
+};
+
+/* local: our side's inner addresses; remote: the peer's. */
+struct msg_ts_pair {
+	struct msg_ts local, remote;
+	uint8_t family; /* 4 or 6 */
+	uint8_t proto;  /* 0: any */
+	uint8_t pad[2];
+};
+
+enum { MSG_TS_MAX = 3, MSG_KEY_MAX = 64 };
+
+/* ESP suites of the data plane. Numbers are ours. */
+#define MSG_SUITES(X) X(MSG_SUITE_NONE, "none") X(MSG_SUITE_AES128_GCM16, "AES-GCM-16-128") X(MSG_SUITE_AES256_GCM16, "AES-GCM-16-256")
+XLIST_ENUM(msg_suite, MSG_SUITE_N, MSG_SUITES);
+const char *msg_suite_name(unsigned v);
+
+enum { MSG_SA_ENCAP_UDP = 1 << 0, MSG_SA_ESN = 1 << 1, MSG_SA_TRANSPORT = 1 << 2 };
+enum { MSG_DF_COPY, MSG_DF_SET, MSG_DF_CLEAR, MSG_DF_N };
+
+/* TUNNEL_SET: make or change a tunnel. -> ctl, ACK. slot < limits.tunnels. */
+struct msg_tunnel_set {
+	struct msg_hdr hdr;
+	struct msg_handle tunnel;
+	uint8_t worker;    /* owner of all its SAs */
+	uint8_t family;    /* of the outer addresses */
+	uint8_t df;        /* MSG_DF_* of the outer header */
+	uint8_t pad;
+	uint16_t mtu;      /* largest inner packet; 0: from the port's MTU and the SA's overhead */
+	uint16_t port;     /* the local port's index in the config */
+	uint8_t local[16];
+	char name[32];     /* NUL-terminated, for counters and logs */
+};
+
+struct msg_tunnel_del {
+	struct msg_hdr hdr;
+	struct msg_handle tunnel;
+};
+
+/* SA_IN_ADD, SA_OUT_ADD: one half of a child SA, with its key. -> owner worker, ACK. RFC 4301 4.4.2.1.
+ * A key crosses once in its life; the reader wipes slot and copy. IN: spi_slot(spi) == sa.slot. OUT: replaces the tunnel's
+ * TX SA between two bursts; the old one stays until SA_DEL. */
+struct msg_sa_add {
+	struct msg_hdr hdr;
+	struct msg_handle sa, tunnel;
+	uint32_t spi;            /* as on the wire, host order; > 255 */
+	uint8_t suite;           /* enum msg_suite */
+	uint8_t flags;           /* MSG_SA_* */
+	uint8_t family;          /* of local and remote */
+	uint8_t n_ts;            /* 1..MSG_TS_MAX */
+	uint8_t local[16], remote[16]; /* outer addresses */
+	uint16_t local_port, remote_port; /* UDP encapsulation */
+	uint16_t replay_window;  /* packets: 0 or a power of two in 64..1024; IN only */
+	uint16_t key_len;        /* octets: key, then salt (RFC 4106 8.1) */
+	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets; /* UINT64_MAX: none. Inner octets */
+	uint8_t key[MSG_KEY_MAX];
+	struct msg_ts_pair ts[MSG_TS_MAX];
+};
+
+enum { MSG_DIR_IN = 0, MSG_DIR_OUT = 1 };
+
+/* SA_DEL: stop and wipe the slot. -> owner worker, ACK, then SA_GONE with the final counters. */
+struct msg_sa_del {
+	struct msg_hdr hdr;
+	struct msg_handle sa;
+	uint32_t dir; /* MSG_DIR_* */
+	uint32_t pad;
+};
+
+struct msg_sa_list { /* answered by SA_INFO per live SA of that worker, SA_INFO_END, ACK */
+	struct msg_hdr hdr;
+};
+
+struct msg_sa_adopt {
+	struct msg_hdr hdr;
+	struct msg_handle sa;
+	uint32_t dir, pad;
+};
+
+/* ADDR_SET/DEL: an address of the gateway's own that is on no port (loopback, tunnel). -> ctl, ACK. */
+struct msg_addr {
+	struct msg_hdr hdr;
+	uint8_t addr[16];
+	uint8_t family, plen, pad[6];
+};
+
+enum { MSG_NH_DROP, MSG_NH_PORT, MSG_NH_TUNNEL, MSG_NH_LOCAL, MSG_NH_KIND_N };
+
+/* NEXTHOP_SET: id < limits.nexthops. -> ctl, ACK. */
+struct msg_nexthop {
+	struct msg_hdr hdr;
+	uint32_t id;
+	uint8_t kind;      /* MSG_NH_* */
+	uint8_t family;    /* of via */
+	uint16_t port;     /* PORT: index in the config */
+	struct msg_handle tunnel; /* TUNNEL */
+	uint8_t via[16];   /* PORT: the gateway; all zero: on link */
+};
+
+/* ROUTE_SET, ROUTE_DEL, SYNC_BEGIN, SYNC_END: 64 octets, on the route ring. */
+struct msg_route {
+	uint16_t type;
+	uint8_t family, plen;
+	uint32_t seq;
+	uint32_t attach;
+	uint32_t nexthop;
+	uint8_t addr[16];
+	uint8_t pad[32];
+};
+
+/* BARRIER: ACKed when all before it on this ring is in force in every worker. */
+struct msg_barrier {
+	struct msg_hdr hdr;
+};
+
+/* ACK, NACK. */
+struct msg_ack {
+	struct msg_hdr hdr;
+	uint16_t type;   /* of the command */
+	uint16_t pad;
+	int32_t status;  /* 0, or -errno */
+};
+
+/* Counters of one SA: the fields of the classic "show ikev2 child-sa". Octets are inner IP octets. */
+#define MSG_SA_DROPS(X)                                                                                     \
+	X(MSG_SA_DROP_INVALID_SA, "invalid sa") X(MSG_SA_DROP_REPLAY, "replay detected")                    \
+	X(MSG_SA_DROP_INTEGRITY, "integrity failure") X(MSG_SA_DROP_CIPHER, "cipher failure")               \
+	X(MSG_SA_DROP_TRUNCATED, "packet truncated") X(MSG_SA_DROP_PADDING, "invalid padding")              \
+	X(MSG_SA_DROP_PROTOCOL, "unknown protocol") X(MSG_SA_DROP_MEMORY, "out of memory")                  \
+	X(MSG_SA_DROP_TS, "ts unacceptable") X(MSG_SA_DROP_MISC, "misc error")
+XLIST_ENUM(msg_sa_drop, MSG_SA_DROP_N, MSG_SA_DROPS);
+const char *msg_sa_drop_name(unsigned v);
+
+struct msg_sa_counters {
+	uint64_t packets, octets;
+	uint64_t drop[MSG_SA_DROP_N];
+	uint64_t seq;      /* last sent, or highest received */
+};
+
+/* SA_SOFT, SA_HARD (once each), SA_GONE, SA_INFO. */
+struct msg_sa_event {
+	struct msg_hdr hdr;
+	struct msg_handle sa, tunnel;
+	uint32_t dir, spi;
+	struct msg_sa_counters c;
+};
+
+/* NO_SA: traffic for a tunnel without a TX SA (acquire; at most one a second and tunnel). */
+struct msg_no_sa {
+	struct msg_hdr hdr;
+	struct msg_handle tunnel;
+	uint8_t family, proto, pad[2];
+	uint16_t src_port, dst_port;
+	uint8_t src[16], dst[16];
+};
+
+/* PEER_MOVED: an authenticated packet of this SA came from elsewhere. RFC 7296 2.23. */
+struct msg_peer_moved {
+	struct msg_hdr hdr;
+	struct msg_handle sa, tunnel;
+	uint8_t family, pad;
+	uint16_t remote_port;
+	uint8_t remote[16];
+	uint32_t pad2;
+};
+
+struct msg_bad_spi { /* rate limited by the worker */
+	struct msg_hdr hdr;
+	uint32_t spi;
+	uint8_t family, pad[3];
+	uint8_t remote[16];
+};
+
+struct msg_link {
+	struct msg_hdr hdr;
+	uint16_t port;
+	uint8_t up, pad;
+	uint32_t pad2;
+};
+
+/* One slot of an IKE datagram. Longer ones continue in the next slots of the same ring: all but the last say MORE; the
+ * head's addresses count in the first. The non-ESP marker is not in data: encap says that it was, or shall be, there. */
+enum { MSG_IKE_MORE = 1 << 0, MSG_IKE_ENCAP = 1 << 1, MSG_IKE_HDR = 64, MSG_IKE_DATA = MSG_IKE_SLOT - MSG_IKE_HDR };
+
+struct msg_ike {
+	uint32_t attach;
+	uint16_t len;      /* octets in data */
+	uint8_t flags;     /* MSG_IKE_* */
+	uint8_t family;
+	uint8_t local[16], remote[16];
+	uint16_t local_port, remote_port;
+	uint16_t port;     /* port that received or shall send: index in the config; UINT16_MAX: by the route */
+	uint8_t worker;
+	uint8_t pad[17];
+	uint8_t data[MSG_IKE_DATA];
+};
+
+_Static_assert(sizeof(struct msg_sa_add) <= MSG_SLOT, "an SA with its keys fits one slot");
+_Static_assert(sizeof(struct msg_sa_event) <= MSG_SLOT, "an event fits one slot");
+_Static_assert(sizeof(struct msg_route) == MSG_ROUTE_SLOT, "route record");
+_Static_assert(sizeof(struct msg_ike) == MSG_IKE_SLOT, "IKE slot");
+_Static_assert(offsetof(struct msg_ike, data) == MSG_IKE_HDR, "IKE slot head");
+
+/* What a reader's tables allow; from its own memory, never from the segment. */
+struct msg_limits {
+	uint32_t sas, tunnels, nexthops;
+	uint16_t ports;
+	uint8_t workers;
+	uint32_t attach;
+};
+
+/* Is this copy whole and sane (type, exact length, attach generation, every enum, index, length and pad)? 0; -ESTALE other
+ * generation; -EBADMSG. m is private memory. Commands, events and routes have a door each. */
+int msg_check_cmd(const union msg *m, const struct msg_limits *l) MUST_USE;
+int msg_check_evt(const union msg *m, const struct msg_limits *l) MUST_USE;
+int msg_check_route(const struct msg_route *m, const struct msg_limits *l) MUST_USE;
+int msg_check_ike(const struct msg_ike *m, const struct msg_limits *l) MUST_USE;
