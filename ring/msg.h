@@ -8,7 +8,8 @@
  * fails its check is counted and skipped; it is never a reason to stop.
  *
  * Who takes what (rings: see shm.h):
- *   worker's cmd ring   SA_IN_ADD, SA_OUT_ADD, SA_DEL, SA_LIST, SA_ADOPT: the SA's owner worker. Each gets one ACK or NACK.
+ *   worker's cmd ring   SA_IN_ADD, SA_OUT_ADD, SA_DEL, SA_MOVE, SA_LIST, SA_ADOPT: the SA's owner worker. Each gets one ACK
+ *                       or NACK.
  *   ctl's cmd ring      TUNNEL_SET/DEL, ADDR_SET/DEL, NEIGH_SET, NEXTHOP_SET/DEL, POLICY_*, NAT_*, CAPTURE_*, BARRIER: each
  *                       gets one ACK or NACK from the ctl thread.
  *   ctl's route ring    ROUTE_SET/DEL, SYNC_BEGIN/END: no ACK each; the segment's `applied` counter moves and only failures
@@ -46,7 +47,9 @@ enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 6
 	X(MSG_ACK, "ack") X(MSG_NACK, "nack")                                                                \
 	X(MSG_SA_SOFT, "sa-soft") X(MSG_SA_HARD, "sa-hard") X(MSG_SA_GONE, "sa-gone")                        \
 	X(MSG_NO_SA, "no-sa") X(MSG_PEER_MOVED, "peer-moved") X(MSG_BAD_SPI, "bad-spi")                      \
-	X(MSG_LINK, "link") X(MSG_SA_INFO, "sa-info") X(MSG_SA_INFO_END, "sa-info-end")
+	X(MSG_LINK, "link") X(MSG_SA_INFO, "sa-info") X(MSG_SA_INFO_END, "sa-info-end")                      \
+	/* a command again: numbers never move */                                                            \
+	X(MSG_SA_MOVE, "sa-move")
 XLIST_ENUM(msg_type, MSG_TYPE_N, MSG_TYPES);
 
 const char *msg_type_name(unsigned v);
@@ -142,6 +145,16 @@ struct msg_sa_del {
 	struct msg_handle sa;
 	uint32_t dir; /* MSG_DIR_* */
 	uint32_t pad;
+};
+
+/* SA_MOVE: the peer of a live half is elsewhere now; keys, counters and window stay. -> owner worker, ACK. RFC 7296 2.23 */
+struct msg_sa_move {
+	struct msg_hdr hdr;
+	struct msg_handle sa;
+	uint32_t dir;         /* MSG_DIR_* */
+	uint8_t family, pad;  /* of remote: the SA's own */
+	uint16_t remote_port; /* UDP encapsulation; else 0 */
+	uint8_t remote[16];
 };
 
 struct msg_sa_list { /* answered by SA_INFO per live SA of that worker, SA_INFO_END, ACK */
