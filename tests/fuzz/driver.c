@@ -170,7 +170,7 @@ static void put_interesting(size_t len)
 		scratch[at + i] = (uint8_t)(v >> 8 * (width - 1 - i));
 }
 
-static size_t splice(size_t len)
+static size_t join_tail(size_t len)
 {
 	const struct input *other = &corpus[rnd(n_corpus)];
 	size_t at = rnd((uint32_t)len + 1), from = rnd((uint32_t)other->len + 1);
@@ -206,7 +206,7 @@ static size_t mutate_once(size_t len)
 		n = len - at;
 		return replace(len, at, n ? 1 + rnd((uint32_t)(n < 32 ? n : 32)) : 0, NULL, 0);
 	default:
-		return splice(len);
+		return join_tail(len);
 	}
 }
 
