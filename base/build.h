@@ -15,8 +15,10 @@
 
 #define N_ELEMS(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The struct that holds member m at p. */
+/* The struct that holds member m at p. DPDK has one of its own, and says the same. */
+#ifndef container_of
 #define container_of(p, type, m) ((type *)(void *)((char *)(p) - offsetof(type, m)))
+#endif
 
 static inline uint64_t u64_min(uint64_t a, uint64_t b)
 {

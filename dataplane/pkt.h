@@ -1,0 +1,58 @@
+/* What the stages remember about a packet, in the eight octets of the mbuf's first cache line that DPDK uses for the
+ * RSS hash, so that it costs no further line. Valid from parse until tx.
+ *
+ * From parse_burst() on, the mbuf's data begins at the IPv4 header, is one segment, and pkt_len == data_len == the IP
+ * total length (Ethernet padding is trimmed). m->port is the index of the port in the config (not DPDK's number) that
+ * the packet came in by, and after neigh_rewrite() the one it leaves by. IP and TCP/UDP checksums are always in the
+ * packet: no stage asks a device for an offload.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "base/build.h"
+
+/* What becomes of the packet where it is next taken up: set by classify, read by the worker that a handoff reaches. */
+enum pkt_kind {
+	PKT_CLEAR,  /* an IPv4 packet to be looked up in the FIB */
+	PKT_ESP,    /* ESP to us; pkt.esp_off says where */
+	PKT_TUNNEL, /* clear, through TTL and MTU, to be encrypted for tunnel pkt.next */
+	PKT_KIND_N
+};
+
+enum {
+	PKT_DECAPPED = 1 << 0, /* came out of one of our tunnels */
+	PKT_OWN = 1 << 1,      /* made by this gateway: no TTL step, no ICMP error about it */
+	PKT_OUTER = 1 << 2,    /* an ESP packet that we have made: its next hop must be a port */
+	PKT_ENCAP = 1 << 3,    /* ESP came in UDP */
+	PKT_L2_MANY = 1 << 4,  /* came as link-layer broadcast or multicast */
+};
+
+struct pkt {
+	uint8_t kind;     /* enum pkt_kind */
+	uint8_t flags;    /* PKT_* */
+	uint16_t esp_off; /* ESP: octets from the IPv4 header to the ESP header */
+	uint32_t next;    /* next hop's id (fib.h); TUNNEL: the tunnel's slot */
+};
+
+_Static_assert(sizeof(struct pkt) == sizeof(((struct rte_mbuf *)0)->hash), "pkt lives in the mbuf's hash field");
+
+static inline struct pkt *pkt_of(struct rte_mbuf *m)
+{
+	return (struct pkt *)(void *)&m->hash;
+}
+
+/* The IPv4 header at the start of the data. */
+static inline struct rte_ipv4_hdr *pkt_ip(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+}
+
+static inline uint16_t pkt_ihl(const struct rte_ipv4_hdr *ip)
+{
+	return (uint16_t)((ip->version_ihl & 15u) * 4u);
+}

@@ -1,0 +1,86 @@
+/* The hot halves of a child SA: only what was computed at install and every packet needs. Names, limits beyond the next
+ * one, further selectors and drop counters are in struct sa_cold, in an array of its own.
+ *
+ * Writer: the SA's owner worker, for every field. The lines that a packet touches: 1 (+ 1 of the window) + the key's 6
+ * (small packets) or 16. Strides are odd multiples of 64, so that slots do not fall into the same cache sets.
+ */
+#pragma once
+
+#include <stdalign.h>
+#include <stdint.h>
+
+#include "dataplane/crypto.h"
+#include "dataplane/replay.h"
+#include "ring/msg.h"
+
+enum {
+	SA_LIVE = 1 << 0,
+	SA_ENCAP = 1 << 1,   /* out: wrap in UDP */
+	SA_SELECT = 1 << 2,  /* more than one pair, a protocol or ports: ask sad_selected() */
+	SA_STOPPED = 1 << 3, /* a hard limit was reached: nothing passes any more */
+	SA_ANY = 1 << 4,     /* selectors let everything pass */
+};
+
+struct sa_out {
+	/* line 0: every packet */
+	alignas(64) uint64_t seq; /* last number sent; starts at 0. RFC 4303 2.2 */
+	uint64_t seq_limit;       /* the next of: soft and hard packets, the end at 2^32 - 1 */
+	int64_t bytes_left;       /* inner octets until the next byte limit; sa_cold.bytes_mark - this = sent */
+	uint32_t src_be, dst_be;  /* outer addresses */
+	uint32_t spi_be;
+	uint32_t salt;               /* as in the key, RFC 4106 4 */
+	uint16_t cksum;              /* one's complement sum of the constant part of the outer header */
+	uint16_t mtu;                /* largest inner packet */
+	uint16_t sport_be, dport_be; /* UDP encapsulation */
+	uint8_t flags;               /* SA_* */
+	uint8_t df;                  /* MSG_DF_* */
+	uint8_t suite;               /* enum crypto_suite */
+	uint8_t pad;
+	uint32_t slot;
+	uint32_t tunnel; /* slot */
+	/* line 1.. */
+	struct crypto_key key;
+};
+
+struct sa_in {
+	/* line 0: every packet */
+	alignas(64) uint32_t spi_be;
+	uint32_t local_be;  /* outer destination that the SA belongs to */
+	uint64_t head;      /* highest number authenticated */
+	int64_t bytes_left; /* as in sa_out */
+	int64_t packets_left;
+	/* first pair of selectors, host order: inner source in [rlo, rhi], destination in [llo, lhi] */
+	uint32_t rlo, rhi, llo, lhi;
+	uint32_t salt;
+	uint32_t remote_be;      /* where the last authenticated packet came from */
+	uint16_t remote_port_be; /* 0: not in UDP */
+	uint16_t window;         /* packets; 0: no replay check */
+	uint8_t flags;           /* SA_* */
+	uint8_t suite;
+	uint8_t pad[2];
+	/* lines 1..4 */
+	uint64_t bitmap[REPLAY_WORDS];
+	/* line 5.. */
+	struct crypto_key key;
+};
+
+/* What only rare packets, events and counters need. */
+struct sa_cold {
+	uint32_t gen; /* 0: free */
+	uint32_t spi;
+	struct msg_handle tunnel;
+	uint64_t bytes_mark, packets_mark; /* the limits that *_left and seq_limit count towards */
+	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+	bool soft_sent, hard_sent;
+	uint8_t n_ts;
+	uint8_t claimed; /* SA_ADOPT came in this attach */
+	uint64_t drop[MSG_SA_DROP_N];
+	struct msg_ts_pair ts[MSG_TS_MAX];
+};
+
+_Static_assert(sizeof(struct sa_out) == 64 + 1024, "17 lines");
+_Static_assert(offsetof(struct sa_out, key) == 64, "key on a line of its own");
+_Static_assert(sizeof(struct sa_in) == 64 + 256 + 1024, "21 lines");
+_Static_assert(offsetof(struct sa_in, bitmap) == 64, "window behind the hot line");
+_Static_assert(offsetof(struct sa_in, key) == 320, "key behind the window");
+_Static_assert((sizeof(struct sa_out) / 64) % 2 == 1 && (sizeof(struct sa_in) / 64) % 2 == 1, "odd strides");

@@ -1,0 +1,99 @@
+/* The SAs and tunnels of the data plane, in slots that are taken at start.
+ *
+ * Who writes what: a tunnel's settings, the ctl thread (sad_tunnel_set/del); an SA's slot and a tunnel's TX slot, the
+ * owner worker; the owner array, the owner worker with release, read by every worker. A slot's two directions are
+ * separate: IN and OUT of one child need not share a slot number. SA structs are read by their owner only. RFC
+ * 4301 4.4.2.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/build.h"
+#include "dataplane/sa.h"
+#include "ring/msg.h"
+#include "ring/spi.h"
+
+struct worker;
+
+enum { SAD_NOBODY = 0xff, SAD_IN_PER_TUNNEL = 4 };
+#define SAD_NO_SLOT UINT32_MAX
+
+/* A tunnel as the ctl thread sets it. Readers: workers, which look at `gen` before and after (rare paths only). */
+struct sad_tunnel_conf {
+	_Atomic uint32_t gen; /* 0: no such tunnel */
+	uint32_t local_be;
+	uint16_t mtu; /* 0: computed from the port */
+	uint16_t port;
+	uint8_t df; /* MSG_DF_* */
+	char name[32];
+};
+
+/* What every packet of a tunnel needs. */
+struct sad_tunnel {
+	_Atomic uint32_t tx;   /* OUT slot, or SAD_NO_SLOT; writer: the owner worker */
+	_Atomic uint8_t owner; /* worker, or SAD_NOBODY; writer: ctl */
+	uint8_t n_in;          /* live IN SAs; writer: the owner worker */
+	uint8_t pad[2];
+};
+
+struct sad {
+	uint32_t n_sas, n_tunnels; /* start */
+	struct sa_in *in;          /* [n_sas] */
+	struct sa_out *out;        /* [n_sas] */
+	struct sa_cold *cold_in, *cold_out;
+	_Atomic uint8_t *owner_in; /* [n_sas]: worker, or SAD_NOBODY */
+	_Atomic uint8_t *owner_out;
+	struct sad_tunnel *tunnel;    /* [n_tunnels] */
+	struct sad_tunnel_conf *conf; /* [n_tunnels] */
+	uint64_t *no_sa_tsc;          /* [n_tunnels]: when the owner last raised NO_SA */
+};
+
+/* Take all memory. NULL: out of memory. EAL is up; main thread. */
+struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node);
+void sad_free(struct sad *s); /* wipes keys; NULL is fine */
+
+/* ctl thread. 0; -EINVAL (family, slot, worker); set over a living tunnel changes it: SAs keep what they were installed
+ * with. del: -ENOENT for another generation. The SAs of a deleted tunnel are the control plane's to delete. */
+int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_workers) MUST_USE;
+int sad_tunnel_del(struct sad *s, struct msg_handle h) MUST_USE;
+
+/* Owner worker, between bursts. m: checked copy; its key is wiped before return, whatever the result. RFC 4301 4.4.2.1
+ * 0; -EEXIST slot live; -ENOTSUP suite, family, ESN, transport mode; -EINVAL; -ENOENT no such tunnel; -ENOSPC the
+ * tunnel has 4 inbound SAs; -EXDEV the tunnel belongs to another worker. */
+int sad_add_in(struct worker *w, struct msg_sa_add *m) MUST_USE;
+int sad_add_out(struct worker *w, struct msg_sa_add *m) MUST_USE;
+/* Stop, wipe, give back the last counters in gone (hdr untouched). -ENOENT, -ESTALE other generation, -EBUSY: a batch
+ * of it is in flight, ask again in the next turn. */
+int sad_del(struct worker *w, struct msg_handle sa, uint32_t dir, struct msg_sa_event *gone) MUST_USE;
+/* The peer's new address of an OUT SA (SA_MOVE). -ENOENT, -ESTALE, -EINVAL. */
+int sad_move(struct worker *w, const struct msg_sa_move *m) MUST_USE;
+/* A control plane that came back claims a living SA. -ENOENT, -ESTALE. */
+int sad_adopt(struct worker *w, struct msg_handle sa, uint32_t dir) MUST_USE;
+/* Next live slot of w at or after `from` in this direction, or SAD_NO_SLOT; for SA_LIST. info is filled (hdr
+ * untouched). */
+uint32_t sad_next(struct worker *w, uint32_t from, uint32_t dir, struct msg_sa_event *info);
+/* Counters as they are now. */
+void sad_counters(const struct sad *s, uint32_t slot, uint32_t dir, struct msg_sa_counters *c);
+
+/* Owner of the inbound SA with this SPI, or SAD_NOBODY. Any worker. */
+static inline uint8_t sad_owner_in(const struct sad *s, uint32_t spi)
+{
+	uint32_t slot = spi_slot(spi);
+
+	return slot < s->n_sas ? atomic_load_explicit(&s->owner_in[slot], memory_order_acquire) : SAD_NOBODY;
+}
+
+/* Owner of a tunnel, or SAD_NOBODY. Any worker. */
+static inline uint8_t sad_owner_tunnel(const struct sad *s, uint32_t tunnel)
+{
+	return tunnel < s->n_tunnels ? atomic_load_explicit(&s->tunnel[tunnel].owner, memory_order_acquire)
+				     : SAD_NOBODY;
+}
+
+/* Is an inner packet inside the SA's selectors? dir: MSG_DIR_*. src, dst: host order. l4: transport header, l4_len
+ * octets of it are there; first: not a later fragment. RFC 4301 5.2, 7 */
+bool sad_selected(const struct sa_cold *c, uint32_t dir, uint32_t src, uint32_t dst, uint8_t proto, const uint8_t *l4,
+		  uint16_t l4_len, bool first);

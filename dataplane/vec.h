@@ -1,0 +1,28 @@
+/* A list of packets on its way from one stage to the next. Owned and touched by one worker. */
+#pragma once
+
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "base/build.h"
+
+/* One burst, and what a worker's list holds: a poll starts with at most 3 bursts (ports, other workers, the control
+ * plane), and only fragmentation makes more of them; it asks vec_room() first. */
+enum { VEC_BURST = 32, VEC_MAX = 512 };
+
+struct vec {
+	uint16_t n;
+	struct rte_mbuf *m[VEC_MAX];
+};
+
+static inline uint16_t vec_room(const struct vec *v)
+{
+	return (uint16_t)(VEC_MAX - v->n);
+}
+
+/* Takes m. The caller has made sure of room. */
+static inline void vec_push(struct vec *v, struct rte_mbuf *m)
+{
+	v->m[v->n++] = m;
+}
