@@ -28,6 +28,9 @@
 
 #define MSG_LAYOUT 1 /* raise with every change of a struct or a number in ring/ */
 
+/* The message structs view the bytes of a union msg: exempt from type-based alias analysis, so that a cast is sound. */
+#define MSG_VIEW __attribute__((may_alias))
+
 enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 65535 };
 
 #define MSG_TYPES(X)                                                                                         \
@@ -55,7 +58,7 @@ XLIST_ENUM(msg_type, MSG_TYPE_N, MSG_TYPES);
 const char *msg_type_name(unsigned v);
 
 /* Head of every command and event. */
-struct msg_hdr {
+struct MSG_VIEW msg_hdr {
 	uint16_t type;   /* enum msg_type */
 	uint16_t len;    /* octets of the whole message, head included: exactly sizeof its struct */
 	uint32_t seq;    /* the sender's counter; ACK and NACK repeat the command's */
@@ -64,24 +67,25 @@ struct msg_hdr {
 };
 
 /* What a 512-octet slot holds. */
-union msg {
+union MSG_VIEW msg {
 	struct msg_hdr hdr;
-	uint8_t bytes[MSG_SLOT];
+	_Alignas(8) uint8_t bytes[MSG_SLOT];
 };
 
 /* A handle: slot + generation. A generation is never 0 for a live thing; the sender of ADD chooses it. */
-struct msg_handle {
+struct MSG_VIEW msg_handle {
 	uint32_t slot, gen;
 };
 
-/* One end of a selector pair. RFC 4301 4.4.1.1, RFC 7296 3.13.1. All-zero ports lo/hi of 0..65535 mean any. */
-struct msg_ts {
+/* One end of a selector pair. RFC 4301 4.4.1.1, RFC 7296 3.13.1. Ports of 0..65535 mean any. IPv4 addresses, here and in
+ * all messages: the first 4 octets, the others zero. */
+struct MSG_VIEW msg_ts {
 	uint8_t lo[16], hi[16];
 	uint16_t port_lo, port_hi;
 };
 
 /* local: our side's inner addresses; remote: the peer's. */
-struct msg_ts_pair {
+struct MSG_VIEW msg_ts_pair {
 	struct msg_ts local, remote;
 	uint8_t family; /* 4 or 6 */
 	uint8_t proto;  /* 0: any */
@@ -99,7 +103,7 @@ enum { MSG_SA_ENCAP_UDP = 1 << 0, MSG_SA_ESN = 1 << 1, MSG_SA_TRANSPORT = 1 << 2
 enum { MSG_DF_COPY, MSG_DF_SET, MSG_DF_CLEAR, MSG_DF_N };
 
 /* TUNNEL_SET: make or change a tunnel. -> ctl, ACK. slot < limits.tunnels. */
-struct msg_tunnel_set {
+struct MSG_VIEW msg_tunnel_set {
 	struct msg_hdr hdr;
 	struct msg_handle tunnel;
 	uint8_t worker;    /* owner of all its SAs */
@@ -109,10 +113,10 @@ struct msg_tunnel_set {
 	uint16_t mtu;      /* largest inner packet; 0: from the port's MTU and the SA's overhead */
 	uint16_t port;     /* the local port's index in the config */
 	uint8_t local[16];
-	char name[32];     /* NUL-terminated, for counters and logs */
+	char name[32];     /* as in the config ([A-Za-z0-9][A-Za-z0-9_.-]*), NUL-terminated and filled with NUL */
 };
 
-struct msg_tunnel_del {
+struct MSG_VIEW msg_tunnel_del {
 	struct msg_hdr hdr;
 	struct msg_handle tunnel;
 };
@@ -120,7 +124,7 @@ struct msg_tunnel_del {
 /* SA_IN_ADD, SA_OUT_ADD: one half of a child SA, with its key. -> owner worker, ACK. RFC 4301 4.4.2.1.
  * A key crosses once in its life; the reader wipes slot and copy. IN: spi_slot(spi) == sa.slot. OUT: replaces the tunnel's
  * TX SA between two bursts; the old one stays until SA_DEL. */
-struct msg_sa_add {
+struct MSG_VIEW msg_sa_add {
 	struct msg_hdr hdr;
 	struct msg_handle sa, tunnel;
 	uint32_t spi;            /* as on the wire, host order; > 255 */
@@ -129,10 +133,10 @@ struct msg_sa_add {
 	uint8_t family;          /* of local and remote */
 	uint8_t n_ts;            /* 1..MSG_TS_MAX */
 	uint8_t local[16], remote[16]; /* outer addresses */
-	uint16_t local_port, remote_port; /* UDP encapsulation */
-	uint16_t replay_window;  /* packets: 0 or a power of two in 64..1024; IN only */
+	uint16_t local_port, remote_port; /* UDP encapsulation; else 0 */
+	uint16_t replay_window;  /* packets: 0 or a power of two in 64..1024; OUT: 0 */
 	uint16_t key_len;        /* octets: key, then salt (RFC 4106 8.1) */
-	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets; /* UINT64_MAX: none. Inner octets */
+	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets; /* 1..; soft <= hard; UINT64_MAX: none. Inner octets */
 	uint8_t key[MSG_KEY_MAX];
 	struct msg_ts_pair ts[MSG_TS_MAX];
 };
@@ -140,7 +144,7 @@ struct msg_sa_add {
 enum { MSG_DIR_IN = 0, MSG_DIR_OUT = 1 };
 
 /* SA_DEL: stop and wipe the slot. -> owner worker, ACK, then SA_GONE with the final counters. */
-struct msg_sa_del {
+struct MSG_VIEW msg_sa_del {
 	struct msg_hdr hdr;
 	struct msg_handle sa;
 	uint32_t dir; /* MSG_DIR_* */
@@ -148,7 +152,7 @@ struct msg_sa_del {
 };
 
 /* SA_MOVE: the peer of a live half is elsewhere now; keys, counters and window stay. -> owner worker, ACK. RFC 7296 2.23 */
-struct msg_sa_move {
+struct MSG_VIEW msg_sa_move {
 	struct msg_hdr hdr;
 	struct msg_handle sa;
 	uint32_t dir;         /* MSG_DIR_* */
@@ -157,18 +161,18 @@ struct msg_sa_move {
 	uint8_t remote[16];
 };
 
-struct msg_sa_list { /* answered by SA_INFO per live SA of that worker, SA_INFO_END, ACK */
+struct MSG_VIEW msg_sa_list { /* answered by SA_INFO per live SA of that worker, SA_INFO_END, ACK */
 	struct msg_hdr hdr;
 };
 
-struct msg_sa_adopt {
+struct MSG_VIEW msg_sa_adopt {
 	struct msg_hdr hdr;
 	struct msg_handle sa;
 	uint32_t dir, pad;
 };
 
 /* ADDR_SET/DEL: an address of the gateway's own that is on no port (loopback, tunnel). -> ctl, ACK. */
-struct msg_addr {
+struct MSG_VIEW msg_addr {
 	struct msg_hdr hdr;
 	uint8_t addr[16];
 	uint8_t family, plen, pad[6];
@@ -176,8 +180,8 @@ struct msg_addr {
 
 enum { MSG_NH_DROP, MSG_NH_PORT, MSG_NH_TUNNEL, MSG_NH_LOCAL, MSG_NH_KIND_N };
 
-/* NEXTHOP_SET: id < limits.nexthops. -> ctl, ACK. */
-struct msg_nexthop {
+/* NEXTHOP_SET: id < limits.nexthops; what its kind does not use is zero. NEXTHOP_DEL: all but id zero. -> ctl, ACK. */
+struct MSG_VIEW msg_nexthop {
 	struct msg_hdr hdr;
 	uint32_t id;
 	uint8_t kind;      /* MSG_NH_* */
@@ -187,8 +191,9 @@ struct msg_nexthop {
 	uint8_t via[16];   /* PORT: the gateway; all zero: on link */
 };
 
-/* ROUTE_SET, ROUTE_DEL, SYNC_BEGIN, SYNC_END: 64 octets, on the route ring. */
-struct msg_route {
+/* ROUTE_SET, ROUTE_DEL (nexthop 0), SYNC_BEGIN, SYNC_END (all but type, seq and attach 0): 64 octets, on the route ring.
+ * Host bits of addr are zero. */
+struct MSG_VIEW msg_route {
 	uint16_t type;
 	uint8_t family, plen;
 	uint32_t seq;
@@ -199,12 +204,12 @@ struct msg_route {
 };
 
 /* BARRIER: ACKed when all before it on this ring is in force in every worker. */
-struct msg_barrier {
+struct MSG_VIEW msg_barrier {
 	struct msg_hdr hdr;
 };
 
 /* ACK, NACK. */
-struct msg_ack {
+struct MSG_VIEW msg_ack {
 	struct msg_hdr hdr;
 	uint16_t type;   /* of the command */
 	uint16_t pad;
@@ -221,14 +226,14 @@ struct msg_ack {
 XLIST_ENUM(msg_sa_drop, MSG_SA_DROP_N, MSG_SA_DROPS);
 const char *msg_sa_drop_name(unsigned v);
 
-struct msg_sa_counters {
+struct MSG_VIEW msg_sa_counters {
 	uint64_t packets, octets;
 	uint64_t drop[MSG_SA_DROP_N];
 	uint64_t seq;      /* last sent, or highest received */
 };
 
-/* SA_SOFT, SA_HARD (once each), SA_GONE, SA_INFO. */
-struct msg_sa_event {
+/* SA_SOFT, SA_HARD (once each), SA_GONE, SA_INFO. SA_INFO_END is a bare head. */
+struct MSG_VIEW msg_sa_event {
 	struct msg_hdr hdr;
 	struct msg_handle sa, tunnel;
 	uint32_t dir, spi;
@@ -236,7 +241,7 @@ struct msg_sa_event {
 };
 
 /* NO_SA: traffic for a tunnel without a TX SA (acquire; at most one a second and tunnel). */
-struct msg_no_sa {
+struct MSG_VIEW msg_no_sa {
 	struct msg_hdr hdr;
 	struct msg_handle tunnel;
 	uint8_t family, proto, pad[2];
@@ -245,7 +250,7 @@ struct msg_no_sa {
 };
 
 /* PEER_MOVED: an authenticated packet of this SA came from elsewhere. RFC 7296 2.23. */
-struct msg_peer_moved {
+struct MSG_VIEW msg_peer_moved {
 	struct msg_hdr hdr;
 	struct msg_handle sa, tunnel;
 	uint8_t family, pad;
@@ -254,14 +259,14 @@ struct msg_peer_moved {
 	uint32_t pad2;
 };
 
-struct msg_bad_spi { /* rate limited by the worker */
+struct MSG_VIEW msg_bad_spi { /* rate limited by the worker */
 	struct msg_hdr hdr;
 	uint32_t spi;
 	uint8_t family, pad[3];
 	uint8_t remote[16];
 };
 
-struct msg_link {
+struct MSG_VIEW msg_link {
 	struct msg_hdr hdr;
 	uint16_t port;
 	uint8_t up, pad;
@@ -269,10 +274,10 @@ struct msg_link {
 };
 
 /* One slot of an IKE datagram. Longer ones continue in the next slots of the same ring: all but the last say MORE; the
- * head's addresses count in the first. The non-ESP marker is not in data: encap says that it was, or shall be, there. */
+ * head's addresses count in the first. A slot that says MORE is full. The non-ESP marker is not in data: encap says that it was, or shall be, there. */
 enum { MSG_IKE_MORE = 1 << 0, MSG_IKE_ENCAP = 1 << 1, MSG_IKE_HDR = 64, MSG_IKE_DATA = MSG_IKE_SLOT - MSG_IKE_HDR };
 
-struct msg_ike {
+struct MSG_VIEW msg_ike {
 	uint32_t attach;
 	uint16_t len;      /* octets in data */
 	uint8_t flags;     /* MSG_IKE_* */
@@ -300,7 +305,8 @@ struct msg_limits {
 };
 
 /* Is this copy whole and sane (type, exact length, attach generation, every enum, index, length and pad)? 0; -ESTALE other
- * generation; -EBADMSG. m is private memory. Commands, events and routes have a door each. */
+ * generation; -EBADMSG. m is private memory. Commands, events and routes have a door each. A reserved command passes with any
+ * length that fits: it is to be answered with NACK -ENOTSUP. msg_check_ike() reads the head only, not data. */
 int msg_check_cmd(const union msg *m, const struct msg_limits *l) MUST_USE;
 int msg_check_evt(const union msg *m, const struct msg_limits *l) MUST_USE;
 int msg_check_route(const struct msg_route *m, const struct msg_limits *l) MUST_USE;

@@ -44,19 +44,26 @@ static inline uint8_t *spsc_slot(const struct spsc *q, uint32_t i)
 	return q->shm->slots + (size_t)(i & q->mask) * q->slot_size;
 }
 
-/* Producer: slots free now, 0..capacity; -EPROTO when the consumer's index is impossible. */
+/* Producer: slots free now, 0..capacity; -EPROTO when the consumer's index is impossible (it is not taken over then). */
 static inline int64_t spsc_free(struct spsc *q)
 {
-	uint32_t used;
+	uint32_t tail = atomic_load_explicit(&q->shm->tail, memory_order_acquire), used = q->own - tail;
 
-	q->peer = atomic_load_explicit(&q->shm->tail, memory_order_acquire);
-	used = q->own - q->peer;
 	if (unlikely(used > q->mask + 1))
 		return -EPROTO;
+	q->peer = tail;
 	return (int64_t)q->mask + 1 - used;
 }
 
-/* Producer: copy len octets (<= slot size) into a new slot. 0; -ENOBUFS full, nothing written; -EPROTO. */
+/* Producer: hand over the n slots behind our index, filled by the caller through spsc_slot(q, q->own + i). */
+static inline void spsc_publish(struct spsc *q, uint32_t n)
+{
+	q->own += n;
+	atomic_store_explicit(&q->shm->head, q->own, memory_order_release);
+}
+
+/* Producer: copy len octets (<= slot size) into a new slot. 0; -ENOBUFS full, nothing written; -EPROTO. The rest of the slot
+ * is what the consumer left there: zeroes. */
 static inline int spsc_push(struct spsc *q, const void *m, uint32_t len)
 {
 	if (q->own - q->peer > q->mask) {
@@ -66,38 +73,40 @@ static inline int spsc_push(struct spsc *q, const void *m, uint32_t len)
 			return n < 0 ? -EPROTO : -ENOBUFS;
 	}
 	memcpy(spsc_slot(q, q->own), m, len);
-	q->own++;
-	atomic_store_explicit(&q->shm->head, q->own, memory_order_release);
+	spsc_publish(q, 1);
 	return 0;
 }
 
-/* Consumer: slots filled now, 0..capacity; -EPROTO when the producer's index is impossible. */
+/* Consumer: slots filled now, 0..capacity; -EPROTO when the producer's index is impossible (it is not taken over then). */
 static inline int64_t spsc_used(struct spsc *q)
 {
-	uint32_t used;
+	uint32_t head = atomic_load_explicit(&q->shm->head, memory_order_acquire), used = head - q->own;
 
-	q->peer = atomic_load_explicit(&q->shm->head, memory_order_acquire);
-	used = q->peer - q->own;
 	if (unlikely(used > q->mask + 1))
 		return -EPROTO;
+	q->peer = head;
 	return used;
 }
 
-/* Consumer: copy the oldest slot out, wipe it (it may hold keys), hand it back. 0; -EAGAIN empty; -EPROTO. */
+/* Consumer: wipe the n oldest slots (they may hold keys) and hand them back. */
+static inline void spsc_release(struct spsc *q, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		explicit_bzero(spsc_slot(q, q->own + i), q->slot_size);
+	q->own += n;
+	atomic_store_explicit(&q->shm->tail, q->own, memory_order_release);
+}
+
+/* Consumer: copy the oldest slot (slot size octets) out, wipe it, hand it back. 0; -EAGAIN empty; -EPROTO. */
 static inline int spsc_pop(struct spsc *q, void *m)
 {
-	uint8_t *slot;
-
 	if (q->own == q->peer) {
 		int64_t n = spsc_used(q);
 
 		if (n <= 0)
 			return n < 0 ? -EPROTO : -EAGAIN;
 	}
-	slot = spsc_slot(q, q->own);
-	memcpy(m, slot, q->slot_size);
-	explicit_bzero(slot, q->slot_size);
-	q->own++;
-	atomic_store_explicit(&q->shm->tail, q->own, memory_order_release);
+	memcpy(m, spsc_slot(q, q->own), q->slot_size);
+	spsc_release(q, 1);
 	return 0;
 }
