@@ -92,7 +92,9 @@ void sim_propose(struct sim_node *n, bool ike, const char *const words[])
 	char why[256];
 
 	for (*count = 0; words[*count]; (*count)++) {
-		if (proposal_parse(words[*count], ike, &p[*count], why, sizeof(why)) < 0) {
+		memset(&p[*count], 0, sizeof(*p));
+		if (proposal_parse(words[*count], ike ? PROPOSAL_IKE : PROPOSAL_ESP, &p[*count], why, sizeof(why)) <
+		    0) {
 			fprintf(stderr, "sim: %s: %s\n", words[*count], why);
 			abort();
 		}
