@@ -1,0 +1,122 @@
+/* The forwarding table: IPv4 prefix -> next hop, read in bulk by the workers, written by the ctl thread alone.
+ *
+ * Two rte_fib copies (DIR24_8). A reader of one that is being changed can see wrong next hops, so the ctl thread
+ * changes the copy that nobody reads, swaps the pointer, waits until every worker has passed a quiescent state (QSBR,
+ * without blocking its loop), and repeats the same operations on the other. A worker therefore sees a whole batch or
+ * none of it.
+ *
+ * Next hops are a table of 8-octet values behind small ids, each replaced by one atomic store: a changed next hop needs
+ * no change of the FIB. Ids 0..n_nexthops-1 are the control plane's; those above are ours (none, local, the ports'
+ * links).
+ *
+ * What the data plane knows from its config (own addresses, connected subnets, addresses never to be forwarded) is
+ * FIB_OWNER_SELF and cannot be taken over by a route of the control plane: -EEXIST. RFC 1812 5.2.4.3, 5.3.7
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_fib.h>
+
+#include "base/build.h"
+#include "config/config.h"
+#include "ring/msg.h"
+
+struct rte_rcu_qsbr;
+
+enum fib_kind {
+	FIB_NONE,   /* no route: DROP_NO_ROUTE */
+	FIB_DROP,   /* DROP_BLACKHOLE */
+	FIB_PORT,   /* arg: the gateway's address (network order), 0: on link, the packet's own destination */
+	FIB_TUNNEL, /* arg: the tunnel's slot */
+	FIB_LOCAL,  /* one of our own addresses */
+	FIB_KIND_N
+};
+
+/* A next hop as a worker sees it: one 8-octet load. */
+struct fib_nh {
+	uint8_t kind; /* enum fib_kind */
+	uint8_t pad;
+	uint16_t port; /* PORT: index in the config */
+	uint32_t arg;
+};
+
+enum { FIB_BATCH = 64 }; /* route operations between two swaps */
+
+struct fib_ctl;
+
+struct fib {
+	_Atomic(struct rte_fib *) cur; /* writer: ctl thread. Readers: workers, under QSBR */
+	_Atomic uint64_t *nh;          /* [n_all] struct fib_nh; writer: ctl thread */
+	uint32_t n_nexthops, n_all;    /* start */
+	struct fib_ctl *ctl;           /* the ctl thread's own */
+};
+
+struct fib_params {
+	uint32_t routes_max; /* of the control plane */
+	uint32_t n_nexthops;
+	uint16_t n_ports;
+	int numa_node;
+	struct rte_rcu_qsbr *qsbr; /* NULL: no readers but the caller (tests) */
+};
+
+/* EAL memory that fib_new() takes, in octets: for -m without hugepages. */
+uint64_t fib_memory(uint32_t routes_max);
+/* All memory is taken here. NULL: out of memory. EAL is up; main thread. */
+struct fib *fib_new(const struct fib_params *p);
+void fib_free(struct fib *f); /* no reader is left; NULL is fine */
+
+/* --- workers, between two quiescent states --- */
+
+/* Next-hop ids of n destinations (host order). Every id is valid for fib_nh(). */
+static inline void fib_lookup(const struct fib *f, uint32_t *addr, uint64_t *id, uint16_t n)
+{
+	struct rte_fib *cur = atomic_load_explicit(&f->cur, memory_order_acquire);
+
+	rte_fib_lookup_bulk(cur, addr, id, n);
+}
+
+static inline struct fib_nh fib_nh(const struct fib *f, uint32_t id)
+{
+	union {
+		uint64_t v;
+		struct fib_nh nh;
+	} u = {.v = atomic_load_explicit(&f->nh[id], memory_order_relaxed)};
+
+	return u.nh;
+}
+
+/* --- ctl thread --- */
+
+/* Room for another batch: both copies are equal. Otherwise fib_set() and fib_del() say -EAGAIN. */
+bool fib_ready(const struct fib *f);
+/* Route a prefix to a next hop of the control plane; over an existing one it replaces it. addr: host order, host bits
+ * zero. 0; -EAGAIN the batch is full or a swap is under way; -ENOENT no such next hop; -ENOSPC routes_max or the
+ * table's own limit; -EEXIST the prefix is ours; -EINVAL. */
+int fib_set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nexthop) MUST_USE;
+/* -ENOENT: no such route. */
+int fib_del(struct fib *f, uint32_t addr, uint8_t plen) MUST_USE;
+/* An address of our own, or a route of our own (start, ADDR_SET/DEL): kind LOCAL, DROP, or PORT on link. */
+int fib_own_set(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, uint16_t port) MUST_USE;
+int fib_own_del(struct fib *f, uint32_t addr, uint8_t plen) MUST_USE;
+/* Make the batch visible. Nothing happens when it is empty. */
+void fib_commit(struct fib *f);
+/* Go on with a swap under way: true when both copies are equal again. Never blocks. */
+bool fib_advance(struct fib *f);
+
+/* Mark and sweep: what is not set between begin and end is removed, FIB_BATCH a turn; a second begin starts over. */
+void fib_sync_begin(struct fib *f);
+void fib_sync_end(struct fib *f);
+/* One batch of the sweep into the open batch; true while there is more to do. Call when fib_ready(). */
+bool fib_sweep(struct fib *f);
+
+/* Next hops: visible at once. The caller has checked m (msg_check_cmd) and that its tunnel lives. DEL leaves routes to
+ * it as FIB_NONE. -EINVAL id. */
+int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m) MUST_USE;
+int fib_nexthop_del(struct fib *f, uint32_t id) MUST_USE;
+/* A tunnel went away: its next hops become FIB_DROP, so that nothing for it leaves by another that takes the slot. */
+void fib_tunnel_gone(struct fib *f, uint32_t tunnel);
+
+uint32_t fib_count(const struct fib *f); /* routes of the control plane */

@@ -1,0 +1,79 @@
+/* Neighbours, the workers' side: (port, IPv4) -> MAC, looked up without a lock; ARP frames and packets that wait for an
+ * answer go to the ctl thread.
+ *
+ *   worker:  neigh_rewrite() --known--> Ethernet header in front, on to tx
+ *                            --unknown--> ring `up` --> ctl (arp.c): holds it, asks, times out
+ *            neigh_arp_in()  -- frame --> ring `up`
+ *            neigh_poll()   <-- frames to send, packets given up -- ring `down`
+ *
+ * One writer: the ctl thread owns the table, all states and timers (arp.h), because a resolution concerns every worker
+ * and is rare. Readers see an entry as two atomic words, key and MAC, and look at the key again after the MAC: an entry
+ * that was given to another neighbour in between is a miss. Rings are single producer, single consumer.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "base/build.h"
+#include "config/config.h"
+
+struct rte_ring;
+struct worker;
+
+enum {
+	NEIGH_MAX = 4096,            /* entries */
+	NEIGH_TABLE = 8192,          /* hash places */
+	NEIGH_PROBE = 16,            /* places looked at for one key */
+	NEIGH_RING = 256,            /* packets per direction and worker */
+	NEIGH_GIVEN_UP = UINT16_MAX, /* mbuf.port of a packet that comes back unsent */
+};
+
+/* Writer: ctl thread; `used` is set by readers, only when it is not set already, and cleared by ctl. */
+struct neigh_place {
+	_Atomic uint64_t key; /* 1 << 63 | port << 32 | IPv4 (network order as a number); 0: empty */
+	_Atomic uint64_t mac; /* 1 << 63 | six octets in memory order from the lowest; 0: not known (yet) */
+	_Atomic uint8_t used;
+};
+
+struct neigh_link {
+	struct rte_ring *up;   /* worker -> ctl: ARP frames and packets to hold */
+	struct rte_ring *down; /* ctl -> worker: whole frames, m->port says where to; or NEIGH_GIVEN_UP */
+	_Atomic bool rung;     /* ctl has been woken for `up` and has not looked yet */
+};
+
+struct neigh {
+	struct neigh_place place[NEIGH_TABLE];
+	struct neigh_link link[CFG_WORKERS_MAX];
+	int bell_ctl; /* eventfd that wakes the ctl thread, the process's own; start */
+	uint8_t n_workers;
+};
+
+/* NULL: out of memory. EAL is up; main thread. neigh_free() also frees packets in the rings. */
+struct neigh *neigh_new(uint8_t n_workers, int numa_node);
+void neigh_free(struct neigh *n);
+
+/* --- worker --- */
+
+/* Stage. In: IPv4 packets, pkt.next = id of a next hop of kind FIB_PORT. Out: Ethernet frames, m->port = the port to
+ * leave by. Packets for a neighbour not yet known go to the ctl thread, which holds a few and sends them later. Drops:
+ * NO_ROUTE (the next hop is no port any more), NO_NEIGH, NO_HEADROOM. */
+uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+/* Takes an ARP frame: data at the Ethernet header, m->port = config index it came in by. Drops: BAD_ARP, PUNT_FULL. */
+void neigh_arp_in(struct worker *w, struct rte_mbuf *m);
+/* Once per poll: frames of the ctl thread go to w->tx[], counted as arp_sent where they are ARP; packets given up are
+ * dropped as NO_NEIGH. Number of packets. */
+uint16_t neigh_poll(struct worker *w);
+
+/* --- both --- */
+
+static inline uint64_t neigh_key(uint16_t port, uint32_t addr_be)
+{
+	return 1ull << 63 | (uint64_t)port << 32 | addr_be;
+}
+
+/* The place of a key, or NULL. */
+struct neigh_place *neigh_find(struct neigh *n, uint64_t key);
