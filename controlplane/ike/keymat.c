@@ -1,0 +1,109 @@
+#include "controlplane/ike/keymat.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/wr.h"
+#include "controlplane/ike/crypto.h"
+
+/* Cut `len` octets off a key stream into s. */
+static const uint8_t *cut(const uint8_t *from, struct secret *s, size_t len)
+{
+	s->len = (uint16_t)len;
+	memcpy(s->b, from, len);
+	return from + len;
+}
+
+/* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr). RFC 7296 2.14.
+ * SK_a are of length 0: every cipher that we have is an AEAD (RFC 5282 7). */
+static int expand(const struct keymat_input *in, const uint8_t skeyseed[CRYPTO_PRF_MAX], size_t seed_len,
+		  struct keymat_ike *out)
+{
+	uint8_t spis[2 * IKE_SPI_LEN], stream[3 * CRYPTO_PRF_MAX + 2 * SECRET_MAX];
+	size_t prf_len = crypto_prf_len(in->prf), encr_len = in->encr->key_len;
+	size_t len = 3 * prf_len + 2 * encr_len;
+	const uint8_t *p = stream;
+	struct wr w = wr_of(spis, sizeof(spis));
+	int err = -ENOTSUP;
+
+	wr_u64(&w, in->spi_i);
+	wr_u64(&w, in->spi_r);
+	if (in->encr->aead && prf_len > 0 && encr_len <= SECRET_MAX)
+		err = crypto_prf_plus(in->prf, skeyseed, seed_len,
+				      (struct crypto_part[]){
+					      {in->ni->b, in->ni->len}, {in->nr->b, in->nr->len}, {spis, sizeof(spis)}},
+				      3, stream, len);
+	memset(out, 0, sizeof(*out));
+	if (!err) {
+		p = cut(p, &out->d, prf_len);
+		p = cut(p, &out->ei, encr_len);
+		p = cut(p, &out->er, encr_len);
+		p = cut(p, &out->pi, prf_len);
+		cut(p, &out->pr, prf_len);
+	}
+	secret_wipe(stream, sizeof(stream));
+	return err;
+}
+
+int keymat_ike(const struct keymat_input *in, struct keymat_ike *out)
+{
+	uint8_t key[2 * NONCE_MAX], skeyseed[CRYPTO_PRF_MAX];
+	struct wr w = wr_of(key, sizeof(key));
+	const struct crypto_part shared = {.p = in->shared->b, .len = in->shared->len};
+	int err;
+
+	/* RFC 7296 2.14: all bits of the nonces are the key: HMAC takes keys of any length */
+	wr_copy(&w, in->ni->b, in->ni->len);
+	wr_copy(&w, in->nr->b, in->nr->len);
+	err = crypto_prf(in->prf, key, w.len, &shared, 1, skeyseed);
+	if (!err)
+		err = expand(in, skeyseed, crypto_prf_len(in->prf), out);
+	if (err)
+		keymat_fini(out);
+	secret_wipe(skeyseed, sizeof(skeyseed));
+	return err;
+}
+
+int keymat_ike_rekey(const struct keymat_input *in, const struct alg *old_prf, const struct secret *old_d,
+		     struct keymat_ike *out)
+{
+	const struct crypto_part part[] = {
+		{in->shared->b, in->shared->len}, {in->ni->b, in->ni->len}, {in->nr->b, in->nr->len}};
+	uint8_t skeyseed[CRYPTO_PRF_MAX];
+	int err = crypto_prf(old_prf, old_d->b, old_d->len, part, N_ELEMS(part), skeyseed);
+
+	if (!err)
+		err = expand(in, skeyseed, crypto_prf_len(old_prf), out);
+	if (err)
+		keymat_fini(out);
+	secret_wipe(skeyseed, sizeof(skeyseed));
+	return err;
+}
+
+void keymat_fini(struct keymat_ike *k)
+{
+	secret_wipe(k, sizeof(*k));
+}
+
+int keymat_child(const struct alg *prf, const struct secret *d, const struct secret *shared, const struct ike_nonce *ni,
+		 const struct ike_nonce *nr, const struct alg *encr, struct secret *i, struct secret *r)
+{
+	const struct crypto_part part[] = {
+		{shared ? shared->b : NULL, shared ? shared->len : 0}, {ni->b, ni->len}, {nr->b, nr->len}};
+	uint8_t stream[2 * SECRET_MAX];
+	size_t len = encr->key_len;
+	int err = -ENOTSUP;
+
+	if (encr->aead && len <= SECRET_MAX)
+		err = crypto_prf_plus(prf, d->b, d->len, part, N_ELEMS(part), stream, 2 * len);
+	if (!err)
+		err = secret_set(i, stream, len);
+	if (!err)
+		err = secret_set(r, stream + len, len);
+	if (err) {
+		secret_fini(i);
+		secret_fini(r);
+	}
+	secret_wipe(stream, sizeof(stream));
+	return err;
+}
