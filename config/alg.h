@@ -13,22 +13,22 @@
 /* RFC 7296 3.3.2: transform types. */
 enum alg_type { ALG_ENCR = 1, ALG_PRF = 2, ALG_INTEG = 3, ALG_DH = 4, ALG_ESN = 5 };
 
-enum { ALG_ENCR_AES_GCM_16 = 20 };                    /* RFC 4106, 5282 */
+enum { ALG_ENCR_AES_GCM_16 = 20 }; /* RFC 4106, 5282 */
 enum { ALG_PRF_HMAC_SHA2_256 = 5, ALG_PRF_HMAC_SHA2_384 = 6, ALG_PRF_HMAC_SHA2_512 = 7 };
 enum { ALG_INTEG_NONE = 0 };
 enum { ALG_DH_NONE = 0, ALG_DH_MODP2048 = 14, ALG_DH_ECP256 = 19, ALG_DH_X25519 = 31 };
 enum { ALG_ESN_NO = 0, ALG_ESN_YES = 1 };
 
 struct alg {
-	uint8_t type;     /* enum alg_type */
-	uint16_t id;      /* IANA transform id */
-	uint16_t key_bits; /* the Key Length attribute; 0: none is sent */
-	const char *word; /* strongSwan's word, lower case: "aes256gcm16", "prfsha256", "x25519" */
-	const char *name; /* for people: "AES-GCM-16-256" */
-	uint16_t key_len; /* octets of key; ENCR: with salt (GCM 36, 20); DH: of the public value */
+	uint8_t type;            /* enum alg_type */
+	uint16_t id;             /* IANA transform id */
+	uint16_t key_bits;       /* the Key Length attribute; 0: none is sent */
+	const char *word;        /* strongSwan's word, lower case: "aes256gcm16", "prfsha256", "x25519" */
+	const char *name;        /* for people: "AES-GCM-16-256" */
+	uint16_t key_len;        /* octets of key; ENCR: with salt (GCM 36, 20); DH: of the public value */
 	uint8_t iv_len, icv_len; /* octets on the wire */
 	bool aead;
-	bool ike, esp;    /* where it may be used */
+	bool ike, esp; /* where it may be used */
 };
 
 /* All rows; *n gets their count. */

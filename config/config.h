@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/ip.h"
@@ -16,16 +17,16 @@
 #include "config/alg.h"
 
 enum {
-	CFG_NAME_MAX = 32,       /* octets of a name, with its NUL: [A-Za-z0-9][A-Za-z0-9_.-]* */
+	CFG_NAME_MAX = 32, /* octets of a name, with its NUL: [A-Za-z0-9][A-Za-z0-9_.-]* */
 	CFG_PORTS_MAX = 16,
 	CFG_WORKERS_MAX = 32,
-	CFG_ADDRS_MAX = 16,      /* addresses per port, tunnel or gateway */
-	CFG_PROPOSALS_MAX = 8,   /* proposals per tunnel and protocol */
-	CFG_TRANSFORMS_MAX = 8,  /* per type in a proposal */
-	CFG_TS_MAX = 8,          /* selectors per tunnel */
+	CFG_ADDRS_MAX = 16,     /* addresses per port, tunnel or gateway */
+	CFG_PROPOSALS_MAX = 8,  /* proposals per tunnel and protocol */
+	CFG_TRANSFORMS_MAX = 8, /* per type in a proposal */
+	CFG_TS_MAX = 8,         /* selectors per tunnel */
 	CFG_TUNNELS_MAX = 100000,
-	CFG_ID_MAX = 256,        /* octets of an identity */
-	CFG_PSK_MAX = 256,       /* octets of a PSK */
+	CFG_ID_MAX = 256,  /* octets of an identity */
+	CFG_PSK_MAX = 256, /* octets of a PSK */
 };
 
 enum cfg_idle { CFG_IDLE_ADAPTIVE, CFG_IDLE_SPIN };
@@ -46,34 +47,34 @@ enum cfg_id_type {
 };
 
 struct cfg_id {
-	uint8_t type;  /* enum cfg_id_type; NONE: not said (local: the address; remote: any) */
-	uint16_t len;  /* octets in b */
+	uint8_t type; /* enum cfg_id_type; NONE after loading: any ID (only of a remote whose address is `any`) */
+	uint16_t len; /* octets in b */
 	uint8_t b[CFG_ID_MAX]; /* as on the wire: address bytes, or text without NUL */
 };
 
 struct cfg_port {
 	char name[CFG_NAME_MAX];
-	char device[128];               /* "af_packet:eth1", "pcap:rx=in.pcap,tx=out.pcap", ... */
+	char device[128]; /* "af_packet:eth1", "pcap:rx=in.pcap,tx=out.pcap" (either half may be left out) */
 	struct ip_prefix addr[CFG_ADDRS_MAX]; /* host bits kept */
 	unsigned n_addr;
-	uint16_t mtu;                   /* octets of IP, 576..9216; default 1500 */
+	uint16_t mtu; /* octets of IP, 576..9216; default 1500 */
 };
 
 struct cfg_dataplane {
-	unsigned n_workers;             /* default 1 */
-	bool cpus_set;                  /* cpu[] holds one CPU per worker */
+	unsigned n_workers; /* default 1 */
+	bool cpus_set;      /* cpu[] holds one CPU per worker */
 	uint16_t cpu[CFG_WORKERS_MAX];
-	uint8_t idle;                   /* enum cfg_idle */
-	bool hugepages_set, hugepages;  /* unset: used when there are some */
-	uint32_t memory_mb;             /* 0: computed */
-	uint32_t sa_max;                /* SA slots; power of two, default 4096 */
-	uint32_t routes_max;            /* FIB entries, default 65536 */
+	uint8_t idle;                  /* enum cfg_idle */
+	bool hugepages_set, hugepages; /* unset: used when there are some */
+	uint32_t memory_mb;            /* 0: computed */
+	uint32_t sa_max;               /* SA slots; power of two, default 4096 */
+	uint32_t routes_max;           /* FIB entries, default 65536 */
 };
 
 struct cfg_route {
 	struct ip_prefix to;
-	struct ip_addr via;             /* family IP_NONE: none */
-	char tunnel[CFG_NAME_MAX];      /* "" : none. Exactly one of via, tunnel, blackhole */
+	struct ip_addr via;        /* family IP_NONE: none */
+	char tunnel[CFG_NAME_MAX]; /* "" : none. Exactly one of via, tunnel, blackhole */
 	bool blackhole;
 	unsigned line;
 };
@@ -83,14 +84,15 @@ struct cfg_proposal {
 	struct cfg_alg_list {
 		const struct alg *alg[CFG_TRANSFORMS_MAX];
 		unsigned n;
-	} encr, prf, integ, dh;         /* dh of an ESP proposal: PFS groups */
+	} encr, prf, integ, dh; /* dh of an ESP proposal: PFS groups */
 };
 
-/* RFC 7296 2.9: one pair of selectors. A family of IP_NONE in the prefix means "any" (0.0.0.0/0). */
+/* RFC 7296 2.9: one pair of selectors. "Any" is 0.0.0.0/0; who builds rows by hand may leave the family IP_NONE for it.
+ */
 struct cfg_ts {
 	struct ip_prefix local, remote;
-	uint8_t protocol;               /* 0: any */
-	uint16_t local_port_lo, local_port_hi;   /* 0..65535: any */
+	uint8_t protocol;                      /* 0: any */
+	uint16_t local_port_lo, local_port_hi; /* 0..65535: any */
 	uint16_t remote_port_lo, remote_port_hi;
 };
 
@@ -99,38 +101,38 @@ struct cfg_tunnel {
 	unsigned line;
 	struct {
 		char port[CFG_NAME_MAX];
-		struct ip_addr addr;    /* given, or the port's first IPv4 address (check.c fills it) */
+		struct ip_addr addr; /* given, or the port's first IPv4 address (check.c fills it) */
 		struct cfg_id id;
 	} local;
 	struct {
-		struct ip_addr addr;    /* family IP_NONE: any (known by its ID only) */
-		struct cfg_id id;       /* type NONE and a given address: the address's ID, or any ID if `any` */
-		char name[256];         /* FQDN to resolve; "" when an address or `any` was given */
+		struct ip_addr addr; /* family IP_NONE: any (known by its ID only) */
+		struct cfg_id id;    /* not said: the address's (filled in); with address `any` NONE, which is any ID */
+		char name[256];      /* FQDN to resolve; "" when an address or `any` was given */
 	} remote;
 	struct secret *psk;
 	struct {
 		struct cfg_proposal proposal[CFG_PROPOSALS_MAX];
-		unsigned n_proposals;   /* defaults are filled in by load.c */
-		uint32_t lifetime_s;    /* rekey at 85..95 % of it, jittered; default 86400 */
+		unsigned n_proposals; /* defaults are filled in by load.c */
+		uint32_t lifetime_s;  /* rekey at 85..95 % of it, jittered; default 86400 */
 	} ike;
 	struct {
 		struct cfg_proposal proposal[CFG_PROPOSALS_MAX];
 		unsigned n_proposals;
-		uint32_t lifetime_s;    /* default 3600 */
+		uint32_t lifetime_s;       /* default 3600 */
 		uint64_t lifetime_bytes;   /* 0: none */
 		uint64_t lifetime_packets; /* 0: none (the 2^32 stop is always there) */
-		uint16_t replay_window; /* default 1024; 0 switches it off */
+		uint16_t replay_window;    /* a power of two in 64..1024, default 1024; 0 switches it off */
 	} esp;
 	struct cfg_ts ts[CFG_TS_MAX];
-	unsigned n_ts;                  /* `any`: one pair 0.0.0.0/0 <-> 0.0.0.0/0 */
-	uint8_t mode;                   /* enum cfg_mode */
-	uint8_t encap;                  /* enum cfg_encap */
-	uint8_t start;                  /* enum cfg_start */
-	uint8_t df;                     /* enum cfg_df */
-	uint32_t dpd_s;                 /* silence until a liveness check; default 30; 0: off */
+	unsigned n_ts;                        /* 1..3 in this release. `any`: one pair 0.0.0.0/0 <-> 0.0.0.0/0 */
+	uint8_t mode;                         /* enum cfg_mode */
+	uint8_t encap;                        /* enum cfg_encap */
+	uint8_t start;                        /* enum cfg_start */
+	uint8_t df;                           /* enum cfg_df */
+	uint32_t dpd_s;                       /* silence until a liveness check; default 30; 0: off */
 	struct ip_prefix addr[CFG_ADDRS_MAX]; /* the tunnel's own inner addresses */
 	unsigned n_addr;
-	uint16_t mtu;                   /* 0: the port's MTU minus the real overhead */
+	uint16_t mtu; /* 0: the port's MTU minus the real overhead */
 };
 
 struct config {
@@ -142,21 +144,23 @@ struct config {
 	unsigned n_ports;
 	struct cfg_route *route;
 	unsigned n_routes;
-	struct cfg_tunnel *tunnel;
+	struct cfg_tunnel *tunnel; /* rows are zeroed before they are filled: equal ones are equal octet by octet */
+	char **psk_file;           /* [n_tunnels], as written; NULL: the PSK stands in the file itself */
 	unsigned n_tunnels;
 };
 
 /* Every error of a file, in line order. */
 struct cfg_errors {
 	struct cfg_error {
-		unsigned line;          /* 0: the file as a whole */
-		char *text;             /* what is wrong, and what to write */
-	} *e;
+		unsigned line; /* 0: the file as a whole */
+		char *text;    /* what is wrong, and what to write */
+	} * e;
 	unsigned n;
 };
 
 /* Read and check path. NULL on any error: errs then has at least one, and nothing else has happened.
- * secrets: read PSK files too (the data plane says false: it needs none). Free with config_free(). */
+ * secrets: read PSK files too, and refuse a PSK in a file that others can read (the data plane says false: it needs
+ * none and gets none). Free with config_free(). */
 struct config *config_load(const char *path, bool secrets, struct cfg_errors *errs);
 void config_free(struct config *c); /* wipes the secrets; NULL is fine */
 /* "file:line: text" per error. */
@@ -165,6 +169,10 @@ void cfg_errors_free(struct cfg_errors *errs);
 
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);
 const struct cfg_port *config_port(const struct config *c, const char *name);
+
+/* The same from memory: len octets of YAML. Relative secret files are looked up from the directory dir (NULL: the
+ * working directory). text is not kept. */
+struct config *config_load_text(const char *text, size_t len, const char *dir, bool secrets, struct cfg_errors *errs);
 
 /* "192.0.2.1", "gw.example.net", "user@host", "key:hex" -> identity. 0 or -EINVAL. */
 int cfg_id_parse(const char *s, struct cfg_id *out) MUST_USE;
