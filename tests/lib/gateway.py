@@ -1,0 +1,111 @@
+"""Our gateway in a namespace: the two daemons, their config and gwctl."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from netlab import BUILD, LabError, wait_for
+
+DATAPLANE = os.path.join(BUILD, "dataplane", "esplanade-dataplane")
+CONTROLPLANE = os.path.join(BUILD, "controlplane", "esplanade-controlplane")
+GWCTL = os.path.join(BUILD, "cli", "gwctl")
+
+
+class Gateway:
+    """One gateway: its file, its run directory and its processes. config: the YAML text."""
+
+    def __init__(self, ns, config, psk=None, name="gw"):
+        self.ns, self.name = ns, name
+        self.dir = os.path.join(ns.lab.dir, name)
+        os.makedirs(self.dir, exist_ok=True)
+        # not below the lab's folder: the name of a Unix socket has 107 octets at most
+        self.run_dir = f"/run/{ns.lab.prefix}-{name}"
+        os.makedirs(self.run_dir, mode=0o755, exist_ok=True)
+        ns.lab.on_close(lambda: shutil.rmtree(self.run_dir, ignore_errors=True))
+        self.file = os.path.join(self.dir, "gateway.yaml")
+        self.dataplane = self.controlplane = None
+        self.write(config, psk)
+
+    def write(self, config, psk=None):
+        with open(self.file, "w") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.write(config.replace("@DIR@", self.dir))
+        if psk is not None:
+            with open(os.path.join(self.dir, "psk"), "w") as f:
+                os.fchmod(f.fileno(), 0o600)
+                f.write(psk + "\n")
+
+    def start(self, timeout=20.0):
+        self.start_dataplane()
+        self.start_controlplane()
+        wait_for("gwctl gets an answer", self._answers, timeout)
+        return self
+
+    def start_dataplane(self):
+        self.dataplane = self.ns.start("dataplane", DATAPLANE, "--config", self.file, "--run-dir", self.run_dir)
+
+    def start_controlplane(self):
+        self.controlplane = self.ns.start("controlplane", CONTROLPLANE, "--config", self.file, "--run-dir", self.run_dir)
+
+    def _answers(self):
+        self.dataplane.check()
+        self.controlplane.check()
+        r = self.gwctl("show", "workers", "--json", check=False)
+        return r.returncode == 0 and bool(rows(json.loads(r.stdout)))
+
+    def gwctl(self, *argv, check=True, timeout=40):
+        # the management socket is a file: no namespace needed
+        r = subprocess.run(
+            [GWCTL, "--run-dir", self.run_dir, *map(str, argv)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+        if check and r.returncode != 0:
+            raise LabError(f"gwctl {' '.join(map(str, argv))}: code {r.returncode}: {r.stdout}{r.stderr}")
+        return r
+
+    def show(self, what, *more):
+        """The rows of `gwctl show WHAT --json`."""
+        return rows(json.loads(self.gwctl("show", what, *more, "--json").stdout))
+
+    def tunnel(self, name):
+        return next(t for t in self.show("tunnels") if t["name"] == name)
+
+    def up(self, name, check=True):
+        return self.gwctl("tunnel", name, "up", check=check)
+
+    def down(self, name):
+        return self.gwctl("tunnel", name, "down")
+
+    def rekey_child(self, name):
+        return self.gwctl("tunnel", name, "rekey")
+
+    def rekey_ike(self, name):
+        return self.gwctl("tunnel", name, "rekey", "--ike")
+
+    def ike_sas(self, name):
+        return [s for s in self.show("ike-sas") if s["tunnel"] == name]
+
+    def child_sas(self, name):
+        return [s for s in self.show("child-sas") if s["tunnel"] == name]
+
+    def log_text(self):
+        """What both daemons said."""
+        text = ""
+        for p in (self.dataplane, self.controlplane):
+            if p:
+                with open(p.log, errors="replace") as f:
+                    text += f.read()
+        return text
+
+    def stop(self):
+        """Both down in the order in which they may go; their exit codes."""
+        return self.controlplane.stop(), self.dataplane.stop()
+
+
+def rows(answer):
+    """gwctl's JSON is a list of rows, or an object with one."""
+    if isinstance(answer, dict):
+        lists = [v for v in answer.values() if isinstance(v, list)]
+        return lists[0] if lists else []
+    return answer
