@@ -9,8 +9,11 @@
  * no change of the FIB. Ids 0..n_nexthops-1 are the control plane's; those above are ours (none, local, the ports'
  * links).
  *
- * What the data plane knows from its config (own addresses, connected subnets, addresses never to be forwarded) is
- * FIB_OWNER_SELF and cannot be taken over by a route of the control plane: -EEXIST. RFC 1812 5.2.4.3, 5.3.7
+ * A route has an owner. What the data plane knows from its config (addresses of its ports, connected subnets, addresses
+ * never to be forwarded) is its own and cannot be taken over: -EEXIST. RFC 1812 5.2.4.3, 5.3.7
+ *
+ * A control plane that comes back may number its next hops anew while routes of its predecessor are still in force, so
+ * the table has two halves: fib_attached() turns to the other one, and older routes keep theirs until the sweep.
  */
 #pragma once
 
@@ -50,7 +53,7 @@ struct fib_ctl;
 struct fib {
 	_Atomic(struct rte_fib *) cur; /* writer: ctl thread. Readers: workers, under QSBR */
 	_Atomic uint64_t *nh;          /* [n_all] struct fib_nh; writer: ctl thread */
-	uint32_t n_nexthops, n_all;    /* start */
+	uint32_t n_nexthops, n_all;    /* start; n_all: both halves and our own */
 	struct fib_ctl *ctl;           /* the ctl thread's own */
 };
 
@@ -98,15 +101,21 @@ bool fib_ready(const struct fib *f);
 int fib_set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nexthop) MUST_USE;
 /* -ENOENT: no such route. */
 int fib_del(struct fib *f, uint32_t addr, uint8_t plen) MUST_USE;
-/* An address of our own, or a route of our own (start, ADDR_SET/DEL): kind LOCAL, DROP, or PORT on link. */
+/* A route of the data plane's own, from the config: kind LOCAL, DROP, or PORT on link. Takes over any other. Start
+ * only. */
 int fib_own_set(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, uint16_t port) MUST_USE;
-int fib_own_del(struct fib *f, uint32_t addr, uint8_t plen) MUST_USE;
+/* An address of the gateway's own that is on no port (ADDR_SET, ADDR_DEL). Set again: fine. As fib_set(). */
+int fib_addr_set(struct fib *f, uint32_t addr) MUST_USE;
+int fib_addr_del(struct fib *f, uint32_t addr) MUST_USE;
 /* Make the batch visible. Nothing happens when it is empty. */
 void fib_commit(struct fib *f);
 /* Go on with a swap under way: true when both copies are equal again. Never blocks. */
 bool fib_advance(struct fib *f);
 
-/* Mark and sweep: what is not set between begin and end is removed, FIB_BATCH a turn; a second begin starts over. */
+/* A control plane has attached: its next-hop ids begin anew. */
+void fib_attached(struct fib *f);
+/* Mark and sweep: routes not set between begin and end, and addresses not set since fib_attached(), are removed,
+ * FIB_BATCH a turn. A second begin starts over; an end without a begin does nothing. */
 void fib_sync_begin(struct fib *f);
 void fib_sync_end(struct fib *f);
 /* One batch of the sweep into the open batch; true while there is more to do. Call when fib_ready(). */

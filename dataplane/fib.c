@@ -1,0 +1,466 @@
+#include "dataplane/fib.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_hash.h>
+#include <rte_jhash.h>
+#include <rte_malloc.h>
+#include <rte_rcu_qsbr.h>
+
+#include "base/log.h"
+
+enum { TBL8_MIN = 256, TBL8_OCTETS = 256 * 4, TBL24_OCTETS = (1 << 24) * 4, SELF_MAX = 4096, SWEEP_LOOK = 4096 };
+
+/* Who a route belongs to: a higher one is not given up for a lower one. */
+enum owner { OWNER_ROUTE, OWNER_ADDR, OWNER_SELF };
+
+struct route {
+	uint32_t addr, id;
+	uint32_t mark; /* ROUTE: sync it was set in; ADDR: attach */
+	uint8_t plen, owner;
+	bool live;
+};
+
+/* What was done to one copy and is still to be done to the other. */
+struct op {
+	uint32_t addr, id;
+	uint8_t plen;
+	bool del;
+};
+
+struct fib_ctl {
+	struct rte_fib *copy[2];
+	unsigned shadow; /* the copy that nobody reads */
+	struct rte_rcu_qsbr *qsbr;
+	uint64_t token;
+	bool waiting; /* swapped; the old copy may still be read */
+	unsigned n_ops;
+	struct op op[FIB_BATCH];
+
+	struct rte_hash *index; /* prefix -> place in route */
+	struct route *route;
+	uint32_t n_places, n_routes, routes_max;
+
+	uint32_t half;   /* 0 or 1: the next-hop ids of this attach */
+	uint32_t attach; /* counts fib_attached() */
+	uint32_t sync;   /* counts syncs */
+	uint32_t sweep_at;
+	bool syncing, sweeping;
+};
+
+/* Our own next hops stand above both halves. */
+static uint32_t id_none(const struct fib *f)
+{
+	return 2 * f->n_nexthops;
+}
+
+static uint32_t id_own(const struct fib *f, enum fib_kind kind, uint16_t port)
+{
+	uint32_t base = id_none(f);
+
+	if (kind == FIB_LOCAL)
+		return base + 1;
+	if (kind == FIB_DROP)
+		return base + 2;
+	return base + 3 + port;
+}
+
+static uint32_t id_of(const struct fib *f, uint32_t nexthop)
+{
+	return f->ctl->half * f->n_nexthops + nexthop;
+}
+
+static void nh_store(struct fib *f, uint32_t id, struct fib_nh nh)
+{
+	union {
+		struct fib_nh nh;
+		uint64_t v;
+	} u = {.nh = nh};
+
+	_Static_assert(sizeof(struct fib_nh) == sizeof(uint64_t), "one store");
+	atomic_store_explicit(&f->nh[id], u.v, memory_order_release);
+}
+
+static uint32_t tbl8_count(uint32_t routes_max)
+{
+	uint32_t n = routes_max / 4;
+
+	return n < TBL8_MIN ? TBL8_MIN : n;
+}
+
+/* The trie behind rte_fib makes an inner node for many a route. */
+static uint32_t trie_nodes(uint32_t routes_max)
+{
+	return 2 * (routes_max + SELF_MAX) + 512;
+}
+
+uint64_t fib_memory(uint32_t routes_max)
+{
+	uint64_t trie = (uint64_t)trie_nodes(routes_max) * 192;
+	uint64_t copy = TBL24_OCTETS + (uint64_t)tbl8_count(routes_max) * TBL8_OCTETS + trie;
+
+	return 2 * copy + (uint64_t)(routes_max + SELF_MAX) * (sizeof(struct route) + 64) + (8 << 20);
+}
+
+static struct rte_fib *copy_new(const char *name, const struct fib_params *p, uint32_t none)
+{
+	struct rte_fib_conf conf = {
+		.type = RTE_FIB_DIR24_8,
+		.default_nh = none,
+		.max_routes = (int)trie_nodes(p->routes_max),
+		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_4B, .num_tbl8 = tbl8_count(p->routes_max)},
+	};
+
+	return rte_fib_create(name, p->numa_node, &conf);
+}
+
+static int tables_new(struct fib *f, const struct fib_params *p)
+{
+	struct fib_ctl *c = f->ctl;
+	struct rte_hash_parameters hash = {
+		.name = "fib_index",
+		.entries = c->n_places,
+		.key_len = sizeof(uint64_t),
+		.hash_func = rte_jhash,
+		.socket_id = p->numa_node,
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+	};
+
+	f->nh = rte_zmalloc_socket("fib_nh", f->n_all * sizeof(*f->nh), 64, p->numa_node);
+	c->route = rte_zmalloc_socket("fib_route", (size_t)c->n_places * sizeof(*c->route), 64, p->numa_node);
+	c->index = rte_hash_create(&hash);
+	c->copy[0] = copy_new("fib_0", p, id_none(f));
+	c->copy[1] = copy_new("fib_1", p, id_none(f));
+	return f->nh && c->route && c->index && c->copy[0] && c->copy[1] ? 0 : -ENOMEM;
+}
+
+struct fib *fib_new(const struct fib_params *p)
+{
+	struct fib *f = rte_zmalloc_socket("fib", sizeof(*f), 64, p->numa_node);
+
+	if (!f)
+		return NULL;
+	f->n_nexthops = p->n_nexthops;
+	f->n_all = id_none(f) + 3u + p->n_ports;
+	f->ctl = rte_zmalloc_socket("fib_ctl", sizeof(*f->ctl), 64, p->numa_node);
+	if (!f->ctl)
+		goto free_fib;
+	f->ctl->routes_max = p->routes_max;
+	f->ctl->n_places = p->routes_max + SELF_MAX;
+	f->ctl->qsbr = p->qsbr;
+	f->ctl->shadow = 1;
+	if (tables_new(f, p))
+		goto free_fib;
+	nh_store(f, id_own(f, FIB_LOCAL, 0), (struct fib_nh){.kind = FIB_LOCAL});
+	nh_store(f, id_own(f, FIB_DROP, 0), (struct fib_nh){.kind = FIB_DROP});
+	for (uint16_t i = 0; i < p->n_ports; i++)
+		nh_store(f, id_own(f, FIB_PORT, i), (struct fib_nh){.kind = FIB_PORT, .port = i});
+	atomic_store(&f->cur, f->ctl->copy[0]);
+	return f;
+free_fib:
+	fib_free(f);
+	return NULL;
+}
+
+void fib_free(struct fib *f)
+{
+	if (!f)
+		return;
+	if (f->ctl) {
+		rte_fib_free(f->ctl->copy[0]);
+		rte_fib_free(f->ctl->copy[1]);
+		rte_hash_free(f->ctl->index);
+		rte_free(f->ctl->route);
+	}
+	rte_free(f->ctl);
+	rte_free(f->nh);
+	rte_free(f);
+}
+
+bool fib_ready(const struct fib *f)
+{
+	return !f->ctl->waiting;
+}
+
+static uint64_t key_of(uint32_t addr, uint8_t plen)
+{
+	return (uint64_t)plen << 32 | addr;
+}
+
+static struct route *find(const struct fib_ctl *c, uint32_t addr, uint8_t plen)
+{
+	uint64_t key = key_of(addr, plen);
+	int32_t at = rte_hash_lookup(c->index, &key);
+
+	return at < 0 ? NULL : &c->route[at];
+}
+
+static bool prefix_ok(uint32_t addr, uint8_t plen)
+{
+	return plen <= 32 && (plen == 32 || (addr & (UINT32_MAX >> plen)) == 0);
+}
+
+/* Do one operation on the shadow and remember it for the other copy. */
+static int apply(struct fib_ctl *c, const struct op *op)
+{
+	struct rte_fib *shadow = c->copy[c->shadow];
+	int ret =
+		op->del ? rte_fib_delete(shadow, op->addr, op->plen) : rte_fib_add(shadow, op->addr, op->plen, op->id);
+
+	if (ret == 0)
+		c->op[c->n_ops++] = *op;
+	return ret;
+}
+
+/* A new place for a prefix. The control plane has routes_max of them; the rest is for what is ours. */
+static struct route *place_new(struct fib_ctl *c, uint32_t addr, uint8_t plen, enum owner owner)
+{
+	uint64_t key = key_of(addr, plen);
+	int32_t at;
+
+	if (owner == OWNER_ROUTE && c->n_routes >= c->routes_max)
+		return NULL;
+	at = rte_hash_add_key(c->index, &key);
+	if (at < 0 || (uint32_t)at >= c->n_places)
+		return NULL;
+	c->route[at] = (struct route){.addr = addr, .plen = plen, .owner = owner};
+	return &c->route[at];
+}
+
+static void place_free(struct fib_ctl *c, struct route *r)
+{
+	uint64_t key = key_of(r->addr, r->plen);
+
+	(void)rte_hash_del_key(c->index, &key);
+	*r = (struct route){0};
+}
+
+static int set(struct fib_ctl *c, const struct op *op, enum owner owner, uint32_t mark)
+{
+	struct route *r;
+	int ret;
+
+	if (!prefix_ok(op->addr, op->plen))
+		return -EINVAL;
+	r = find(c, op->addr, op->plen);
+	if (r && r->owner > owner)
+		return -EEXIST;
+	if (!r || r->id != op->id) {
+		if (c->waiting || c->n_ops == FIB_BATCH)
+			return -EAGAIN;
+		if (!r && !(r = place_new(c, op->addr, op->plen, owner)))
+			return -ENOSPC;
+		ret = apply(c, op);
+		if (ret) {
+			if (!r->live)
+				place_free(c, r);
+			return ret == -EINVAL ? -EINVAL : -ENOSPC;
+		}
+	}
+	if (owner == OWNER_ROUTE && !r->live)
+		c->n_routes++;
+	else if (owner != OWNER_ROUTE && r->live && r->owner == OWNER_ROUTE)
+		c->n_routes--;
+	r->live = true;
+	r->id = op->id;
+	r->owner = owner;
+	r->mark = mark;
+	return 0;
+}
+
+static int del(struct fib_ctl *c, struct route *r)
+{
+	int ret;
+
+	if (c->waiting || c->n_ops == FIB_BATCH)
+		return -EAGAIN;
+	ret = apply(c, &(struct op){.addr = r->addr, .plen = r->plen, .del = true});
+	if (ret)
+		return ret;
+	if (r->owner == OWNER_ROUTE)
+		c->n_routes--;
+	place_free(c, r);
+	return 0;
+}
+
+int fib_set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nexthop)
+{
+	uint32_t id = nexthop < f->n_nexthops ? id_of(f, nexthop) : 0;
+
+	if (nexthop >= f->n_nexthops || fib_nh(f, id).kind == FIB_NONE)
+		return -ENOENT;
+	return set(f->ctl, &(struct op){.addr = addr, .plen = plen, .id = id}, OWNER_ROUTE, f->ctl->sync);
+}
+
+static int del_owned(struct fib_ctl *c, uint32_t addr, uint8_t plen, enum owner owner)
+{
+	struct route *r = prefix_ok(addr, plen) ? find(c, addr, plen) : NULL;
+
+	if (!r || r->owner < owner)
+		return -ENOENT;
+	if (r->owner > owner)
+		return -EEXIST;
+	return del(c, r);
+}
+
+int fib_del(struct fib *f, uint32_t addr, uint8_t plen)
+{
+	return del_owned(f->ctl, addr, plen, OWNER_ROUTE);
+}
+
+int fib_own_set(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, uint16_t port)
+{
+	struct op op = {.addr = addr, .plen = plen, .id = id_own(f, kind, port)};
+
+	if (op.id >= f->n_all)
+		return -EINVAL;
+	return set(f->ctl, &op, OWNER_SELF, 0);
+}
+
+int fib_addr_set(struct fib *f, uint32_t addr)
+{
+	struct op op = {.addr = addr, .plen = 32, .id = id_own(f, FIB_LOCAL, 0)};
+	const struct route *r = find(f->ctl, addr, 32);
+
+	if (r && r->owner == OWNER_SELF && r->id == op.id)
+		return 0; /* a port has it too */
+	return set(f->ctl, &op, OWNER_ADDR, f->ctl->attach);
+}
+
+int fib_addr_del(struct fib *f, uint32_t addr)
+{
+	return del_owned(f->ctl, addr, 32, OWNER_ADDR);
+}
+
+void fib_commit(struct fib *f)
+{
+	struct fib_ctl *c = f->ctl;
+
+	if (c->waiting || c->n_ops == 0)
+		return;
+	atomic_store_explicit(&f->cur, c->copy[c->shadow], memory_order_release);
+	c->shadow ^= 1;
+	c->waiting = true;
+	if (c->qsbr)
+		c->token = rte_rcu_qsbr_start(c->qsbr);
+}
+
+bool fib_advance(struct fib *f)
+{
+	struct fib_ctl *c = f->ctl;
+	struct rte_fib *old = c->copy[c->shadow];
+
+	if (!c->waiting)
+		return true;
+	if (c->qsbr && rte_rcu_qsbr_check(c->qsbr, c->token, false) != 1)
+		return false;
+	for (unsigned i = 0; i < c->n_ops; i++) {
+		const struct op *op = &c->op[i];
+		int ret = op->del ? rte_fib_delete(old, op->addr, op->plen)
+				  : rte_fib_add(old, op->addr, op->plen, op->id);
+
+		/* both copies have seen the same operations in the same order: the same answer is due */
+		if (ret)
+			log_err(LOG_CTL, "fib=copy-%u event=copies-differ cause=\"%s\"", c->shadow, strerror(-ret));
+	}
+	c->n_ops = 0;
+	c->waiting = false;
+	return true;
+}
+
+void fib_attached(struct fib *f)
+{
+	f->ctl->half ^= 1;
+	f->ctl->attach++;
+	f->ctl->syncing = f->ctl->sweeping = false;
+}
+
+void fib_sync_begin(struct fib *f)
+{
+	f->ctl->sync++;
+	f->ctl->syncing = true;
+	f->ctl->sweeping = false;
+}
+
+void fib_sync_end(struct fib *f)
+{
+	if (!f->ctl->syncing)
+		return;
+	f->ctl->syncing = false;
+	f->ctl->sweeping = true;
+	f->ctl->sweep_at = 0;
+}
+
+static bool stale(const struct fib_ctl *c, const struct route *r)
+{
+	if (!r->live || r->owner == OWNER_SELF)
+		return false;
+	return r->mark != (r->owner == OWNER_ROUTE ? c->sync : c->attach);
+}
+
+bool fib_sweep(struct fib *f)
+{
+	struct fib_ctl *c = f->ctl;
+
+	for (unsigned looked = 0; c->sweeping && looked < SWEEP_LOOK; looked++) {
+		struct route *r = &c->route[c->sweep_at];
+
+		if (stale(c, r) && del(c, r) == -EAGAIN)
+			return true;
+		if (++c->sweep_at == c->n_places)
+			c->sweeping = false;
+	}
+	return c->sweeping;
+}
+
+int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m)
+{
+	struct fib_nh nh = {.kind = FIB_DROP};
+
+	if (m->id >= f->n_nexthops)
+		return -EINVAL;
+	switch ((int)m->kind) {
+	case MSG_NH_DROP:
+		break;
+	case MSG_NH_LOCAL:
+		nh.kind = FIB_LOCAL;
+		break;
+	case MSG_NH_PORT:
+		if (id_own(f, FIB_PORT, m->port) >= f->n_all)
+			return -EINVAL;
+		nh = (struct fib_nh){.kind = FIB_PORT, .port = m->port};
+		memcpy(&nh.arg, m->via, sizeof(nh.arg));
+		break;
+	case MSG_NH_TUNNEL:
+		nh = (struct fib_nh){.kind = FIB_TUNNEL, .arg = m->tunnel.slot};
+		break;
+	default:
+		return -EINVAL;
+	}
+	nh_store(f, id_of(f, m->id), nh);
+	return 0;
+}
+
+int fib_nexthop_del(struct fib *f, uint32_t id)
+{
+	if (id >= f->n_nexthops)
+		return -EINVAL;
+	nh_store(f, id_of(f, id), (struct fib_nh){.kind = FIB_NONE});
+	return 0;
+}
+
+void fib_tunnel_gone(struct fib *f, uint32_t tunnel)
+{
+	for (uint32_t id = 0; id < 2 * f->n_nexthops; id++) {
+		struct fib_nh nh = fib_nh(f, id);
+
+		if (nh.kind == FIB_TUNNEL && nh.arg == tunnel)
+			nh_store(f, id, (struct fib_nh){.kind = FIB_DROP});
+	}
+}
+
+uint32_t fib_count(const struct fib *f)
+{
+	return f->ctl->n_routes;
+}

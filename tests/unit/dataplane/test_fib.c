@@ -1,0 +1,405 @@
+/* The forwarding table against a naive one, mark and sweep, owners, and readers during churn. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+#include <rte_rcu_qsbr.h>
+
+#include "dataplane/fib.h"
+#include "eal.h"
+
+enum { ROUTES = 20000, NEXTHOPS = 512, PORTS = 3 };
+
+/* Naive table: longest match by a walk over everything. */
+struct naive {
+	uint32_t addr, nh;
+	uint8_t plen;
+	bool live;
+};
+
+static struct naive naive[ROUTES];
+static unsigned n_naive;
+static uint64_t rnd_state = 88172645463325252ull;
+
+static uint32_t rnd(void)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (uint32_t)(rnd_state >> 16);
+}
+
+static uint32_t mask(uint8_t plen)
+{
+	return plen ? UINT32_MAX << (32 - plen) : 0;
+}
+
+static struct naive *naive_find(uint32_t addr, uint8_t plen)
+{
+	for (unsigned i = 0; i < n_naive; i++)
+		if (naive[i].live && naive[i].addr == addr && naive[i].plen == plen)
+			return &naive[i];
+	return NULL;
+}
+
+static uint32_t naive_lookup(uint32_t addr, uint32_t none)
+{
+	int best = -1;
+	uint32_t nh = none;
+
+	for (unsigned i = 0; i < n_naive; i++) {
+		if (naive[i].live && (addr & mask(naive[i].plen)) == naive[i].addr && naive[i].plen > best) {
+			best = naive[i].plen;
+			nh = naive[i].nh;
+		}
+	}
+	return nh;
+}
+
+static void set_nexthop(struct fib *f, uint32_t id, uint16_t port)
+{
+	struct msg_nexthop m = {.id = id, .kind = MSG_NH_PORT, .family = 4, .port = port, .via = {10, 0, 0, 1}};
+
+	assert_int_equal(fib_nexthop_set(f, &m), 0);
+}
+
+static struct fib *make(uint32_t routes_max, struct rte_rcu_qsbr *qsbr)
+{
+	struct fib_params p = {.routes_max = routes_max, .n_nexthops = NEXTHOPS, .n_ports = PORTS, .qsbr = qsbr};
+	struct fib *f = fib_new(&p);
+
+	assert_non_null(f);
+	for (uint32_t i = 0; i < NEXTHOPS; i++)
+		set_nexthop(f, i, (uint16_t)(i % PORTS));
+	return f;
+}
+
+static void settle(struct fib *f)
+{
+	fib_commit(f);
+	while (!fib_advance(f))
+		;
+}
+
+static int set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nh)
+{
+	int ret = fib_set(f, addr, plen, nh);
+
+	if (ret == -EAGAIN) {
+		settle(f);
+		ret = fib_set(f, addr, plen, nh);
+	}
+	return ret;
+}
+
+static int del(struct fib *f, uint32_t addr, uint8_t plen)
+{
+	int ret = fib_del(f, addr, plen);
+
+	if (ret == -EAGAIN) {
+		settle(f);
+		ret = fib_del(f, addr, plen);
+	}
+	return ret;
+}
+
+static uint32_t lookup(struct fib *f, uint32_t addr)
+{
+	uint64_t id = UINT64_MAX;
+
+	fib_lookup(f, &addr, &id, 1);
+	return (uint32_t)id;
+}
+
+static enum fib_kind kind(struct fib *f, uint32_t addr)
+{
+	return fib_nh(f, lookup(f, addr)).kind;
+}
+
+static void compare(struct fib *f, unsigned n)
+{
+	uint32_t addr[32];
+	uint64_t id[32];
+
+	for (unsigned done = 0; done < n; done += 32) {
+		for (unsigned i = 0; i < 32; i++) {
+			const struct naive *r = &naive[rnd() % n_naive];
+
+			/* around the edges of prefixes, where mistakes live, and anywhere */
+			addr[i] = rnd() % 4 == 0 ? rnd() : (r->addr | (rnd() & ~mask(r->plen))) + (rnd() % 3 - 1);
+		}
+		fib_lookup(f, addr, id, 32);
+		for (unsigned i = 0; i < 32; i++)
+			assert_int_equal(id[i], naive_lookup(addr[i], 2 * NEXTHOPS));
+	}
+}
+
+static void agrees_with_a_naive_table_under_add_replace_and_delete(void **state)
+{
+	struct fib *f = make(ROUTES, NULL);
+	(void)state;
+
+	n_naive = 0;
+	while (n_naive < 10000) {
+		uint8_t plen = rnd() % 8 == 0 ? (uint8_t)(rnd() % 33) : (uint8_t)(16 + rnd() % 17);
+		uint32_t addr = (0x0a000000 | (rnd() & 0x00ffffff)) & mask(plen), nh = rnd() % NEXTHOPS;
+		struct naive *old = naive_find(addr, plen);
+
+		assert_int_equal(set(f, addr, plen, nh), 0);
+		if (old)
+			old->nh = nh;
+		else
+			naive[n_naive++] = (struct naive){.addr = addr, .nh = nh, .plen = plen, .live = true};
+	}
+	settle(f);
+	assert_int_equal(fib_count(f), n_naive);
+	compare(f, 2048);
+	for (unsigned i = 0; i < n_naive; i += 3) {
+		assert_int_equal(del(f, naive[i].addr, naive[i].plen), 0);
+		naive[i].live = false;
+	}
+	settle(f);
+	compare(f, 2048);
+	for (unsigned i = 1; i < n_naive; i += 3) {
+		naive[i].nh = rnd() % NEXTHOPS;
+		assert_int_equal(set(f, naive[i].addr, naive[i].plen, naive[i].nh), 0);
+	}
+	settle(f);
+	/* once more on the other copy: an extra swap */
+	assert_int_equal(set(f, 0x01000000, 8, 1), 0);
+	settle(f);
+	naive[n_naive++] = (struct naive){.addr = 0x01000000, .nh = 1, .plen = 8, .live = true};
+	compare(f, 2048);
+	fib_free(f);
+}
+
+static void nothing_is_seen_before_commit(void **state)
+{
+	struct fib *f = make(64, NULL);
+	(void)state;
+
+	assert_int_equal(fib_set(f, 0x0a000000, 8, 7), 0);
+	assert_int_equal(kind(f, 0x0a000001), FIB_NONE);
+	fib_commit(f);
+	assert_int_equal(lookup(f, 0x0a000001), 7);
+	assert_false(fib_ready(f));
+	assert_int_equal(fib_set(f, 0x0b000000, 8, 7), -EAGAIN);
+	assert_true(fib_advance(f));
+	assert_true(fib_ready(f));
+	fib_free(f);
+}
+
+static void refuses_what_it_cannot_do(void **state)
+{
+	struct fib *f = make(100, NULL);
+	(void)state;
+
+	assert_int_equal(fib_set(f, 0x0a000001, 8, 1), -EINVAL);
+	assert_int_equal(fib_set(f, 0x0a000000, 33, 1), -EINVAL);
+	assert_int_equal(fib_set(f, 0x0a000000, 8, NEXTHOPS), -ENOENT);
+	assert_int_equal(fib_set(f, 0x0a000000, 8, UINT32_MAX), -ENOENT);
+	assert_int_equal(fib_nexthop_del(f, 5), 0);
+	assert_int_equal(fib_set(f, 0x0a000000, 8, 5), -ENOENT);
+	assert_int_equal(fib_del(f, 0x0a000000, 8), -ENOENT);
+	assert_int_equal(fib_del(f, 0x0a000001, 8), -ENOENT);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(set(f, 0x0a000000 + i, 32, 1), 0);
+	assert_int_equal(set(f, 0x0b000000, 32, 1), -ENOSPC);
+	assert_int_equal(set(f, 0x0a000000, 32, 2), 0); /* a replacement needs no room */
+	assert_int_equal(del(f, 0x0a000000, 32), 0);
+	assert_int_equal(set(f, 0x0b000000, 32, 1), 0);
+	fib_free(f);
+}
+
+static void own_routes_cannot_be_taken_over(void **state)
+{
+	struct fib *f = make(100, NULL);
+	(void)state;
+
+	assert_int_equal(fib_own_set(f, 0xc0000200, 24, FIB_PORT, 2), 0);
+	assert_int_equal(fib_own_set(f, 0xc0000201, 32, FIB_LOCAL, 0), 0);
+	assert_int_equal(fib_own_set(f, 0xe0000000, 4, FIB_DROP, 0), 0);
+	assert_int_equal(fib_own_set(f, 0xc0000300, 24, FIB_PORT, PORTS), -EINVAL);
+	assert_int_equal(fib_set(f, 0xc0000200, 24, 1), -EEXIST);
+	assert_int_equal(fib_del(f, 0xc0000200, 24), -EEXIST);
+	assert_int_equal(fib_addr_set(f, 0xc0000201), 0); /* has it already */
+	assert_int_equal(fib_addr_del(f, 0xc0000201), -EEXIST);
+	assert_int_equal(fib_addr_set(f, 0x0a000001), 0);
+	assert_int_equal(fib_addr_set(f, 0x0a000001), 0);
+	assert_int_equal(fib_set(f, 0x0a000001, 32, 1), -EEXIST);
+	settle(f);
+	assert_int_equal(kind(f, 0xc0000201), FIB_LOCAL);
+	assert_int_equal(kind(f, 0x0a000001), FIB_LOCAL);
+	assert_int_equal(kind(f, 0xc0000202), FIB_PORT);
+	assert_int_equal(fib_nh(f, lookup(f, 0xc0000202)).port, 2);
+	assert_int_equal(fib_nh(f, lookup(f, 0xc0000202)).arg, 0);
+	assert_int_equal(kind(f, 0xe0000001), FIB_DROP);
+	assert_int_equal(fib_addr_del(f, 0x0a000001), 0);
+	settle(f);
+	assert_int_equal(kind(f, 0x0a000001), FIB_NONE);
+	fib_free(f);
+}
+
+static void sweep(struct fib *f)
+{
+	while (fib_sweep(f))
+		settle(f);
+	settle(f);
+}
+
+static void sync_removes_what_was_not_set_again(void **state)
+{
+	struct fib *f = make(1000, NULL);
+	(void)state;
+
+	assert_int_equal(fib_own_set(f, 0xc0000200, 24, FIB_PORT, 0), 0);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(set(f, 0x0a000000 + (i << 8), 24, 1), 0);
+	settle(f);
+	fib_sync_end(f); /* without a begin: nothing */
+	sweep(f);
+	assert_int_equal(fib_count(f), 1000);
+	fib_sync_begin(f);
+	for (uint32_t i = 0; i < 1000; i += 2)
+		assert_int_equal(set(f, 0x0a000000 + (i << 8), 24, i % 4 ? 1 : 3), 0);
+	settle(f);
+	assert_int_equal(fib_count(f), 1000); /* until the end, all are in force */
+	assert_int_equal(lookup(f, 0x0a000101), 1);
+	fib_sync_end(f);
+	sweep(f);
+	assert_int_equal(fib_count(f), 500);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(lookup(f, 0x0a000001 + (i << 8)), i % 2 ? 2 * NEXTHOPS : i % 4 ? 1 : 3);
+	assert_int_equal(kind(f, 0xc0000202), FIB_PORT);
+	fib_free(f);
+}
+
+static void next_hop_ids_of_a_new_attach_do_not_touch_older_routes(void **state)
+{
+	struct fib *f = make(100, NULL);
+	struct msg_nexthop tun = {.id = 1, .kind = MSG_NH_TUNNEL, .tunnel = {9, 1}};
+	(void)state;
+
+	assert_int_equal(fib_nexthop_set(f, &tun), 0);
+	assert_int_equal(set(f, 0x0a000000, 8, 1), 0);
+	assert_int_equal(fib_addr_set(f, 0x01010101), 0);
+	assert_int_equal(fib_addr_set(f, 0x02020202), 0);
+	settle(f);
+	fib_attached(f);
+	assert_int_equal(fib_set(f, 0x0b000000, 8, 1), -ENOENT); /* not set in this attach */
+	tun.tunnel.slot = 4;
+	assert_int_equal(fib_nexthop_set(f, &tun), 0);
+	assert_int_equal(fib_nh(f, lookup(f, 0x0a000001)).arg, 9);
+	assert_int_equal(fib_addr_set(f, 0x01010101), 0);
+	fib_sync_begin(f);
+	assert_int_equal(set(f, 0x0b000000, 8, 1), 0);
+	settle(f);
+	assert_int_equal(fib_nh(f, lookup(f, 0x0a000001)).arg, 9);
+	assert_int_equal(fib_nh(f, lookup(f, 0x0b000001)).arg, 4);
+	fib_sync_end(f);
+	sweep(f);
+	assert_int_equal(kind(f, 0x0a000001), FIB_NONE);
+	assert_int_equal(kind(f, 0x01010101), FIB_LOCAL);
+	assert_int_equal(kind(f, 0x02020202), FIB_NONE);
+	fib_tunnel_gone(f, 4);
+	assert_int_equal(kind(f, 0x0b000001), FIB_DROP);
+	fib_free(f);
+}
+
+/* Churn: 10.0.0.0/8 is always there with next hop 1; a /16 inside comes and goes with next hop 2; and a /24 in a third
+ * place is replaced 3 <-> 4. A reader must never see anything else. */
+struct reader {
+	struct fib *f;
+	struct rte_rcu_qsbr *qsbr;
+	_Atomic bool stop;
+	uint64_t lookups, wrong, seen[5];
+};
+
+static void *read_on(void *arg)
+{
+	struct reader *r = arg;
+	uint32_t addr[4] = {0x0a010101, 0x0a020202, 0x0a030303, 0x0b000000};
+	uint64_t id[4];
+
+	rte_rcu_qsbr_thread_register(r->qsbr, 0);
+	rte_rcu_qsbr_thread_online(r->qsbr, 0);
+	while (!atomic_load(&r->stop)) {
+		for (unsigned i = 0; i < 64; i++) {
+			fib_lookup(r->f, addr, id, 4);
+			r->wrong += id[0] != 1 && id[0] != 2;
+			r->wrong += id[1] != 1;
+			r->wrong += id[2] != 3 && id[2] != 4;
+			r->wrong += id[3] != 2 * NEXTHOPS;
+			if (id[0] < 5)
+				r->seen[id[0]]++;
+			if (id[2] < 5)
+				r->seen[id[2]]++;
+		}
+		r->lookups += 64;
+		rte_rcu_qsbr_quiescent(r->qsbr, 0);
+	}
+	rte_rcu_qsbr_thread_offline(r->qsbr, 0);
+	return NULL;
+}
+
+static void a_reader_never_sees_a_wrong_next_hop_during_churn(void **state)
+{
+	struct rte_rcu_qsbr *qsbr = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(1), 64);
+	struct reader r = {.qsbr = qsbr};
+	pthread_t t;
+	(void)state;
+
+	assert_int_equal(rte_rcu_qsbr_init(qsbr, 1), 0);
+	r.f = make(ROUTES, qsbr);
+	assert_int_equal(set(r.f, 0x0a000000, 8, 1), 0);
+	assert_int_equal(set(r.f, 0x0a030300, 24, 3), 0);
+	settle(r.f);
+	assert_int_equal(pthread_create(&t, NULL, read_on, &r), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		/* neighbours in the same tables, so that the trie and the tbl8 groups move */
+		for (uint32_t k = 0; k < 20; k++)
+			assert_int_equal(set(r.f, 0x0a010000 + ((rnd() & 0x7f) << 8) + 0x80, 25, 2), 0);
+		assert_int_equal(set(r.f, 0x0a010000, 16, 2), 0);
+		assert_int_equal(set(r.f, 0x0a030300, 24, i % 2 ? 3 : 4), 0);
+		settle(r.f);
+		for (uint32_t k = 0; k < 128; k++)
+			(void)del(r.f, 0x0a010000 + (k << 8) + 0x80, 25);
+		assert_int_equal(del(r.f, 0x0a010000, 16), 0);
+		settle(r.f);
+	}
+	atomic_store(&r.stop, true);
+	pthread_join(t, NULL);
+	assert_true(r.lookups > 1000);
+	assert_int_equal(r.wrong, 0);
+	assert_true(r.seen[1] > 0 && r.seen[2] > 0 && r.seen[3] > 0 && r.seen[4] > 0);
+	fib_free(r.f);
+	rte_free(qsbr);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return eal_start("768");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(agrees_with_a_naive_table_under_add_replace_and_delete),
+		cmocka_unit_test(nothing_is_seen_before_commit),
+		cmocka_unit_test(refuses_what_it_cannot_do),
+		cmocka_unit_test(own_routes_cannot_be_taken_over),
+		cmocka_unit_test(sync_removes_what_was_not_set_again),
+		cmocka_unit_test(next_hop_ids_of_a_new_attach_do_not_touch_older_routes),
+		cmocka_unit_test(a_reader_never_sees_a_wrong_next_hop_during_churn),
+	};
+
+	return cmocka_run_group_tests_name("fib", tests, start, NULL);
+}
