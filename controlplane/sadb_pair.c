@@ -1,0 +1,276 @@
+#include "controlplane/sadb_pair.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "ring/spi.h"
+
+/* Without ESN the sequence number ends at 2^32 (RFC 4303 3.3.3): begin the rekey at three quarters, early enough for a
+ * tunnel at full speed. */
+static const uint64_t seq_end = UINT32_MAX, seq_soft = UINT64_C(3) << 30;
+
+uint64_t sadb_pair_arg(const struct pair *p, unsigned dir)
+{
+	return (uint64_t)p->handle.gen << 32 | p->handle.slot << 1 | dir;
+}
+
+struct pair *sadb_pair_of_arg(const struct sadb *s, uint64_t arg, unsigned *dir)
+{
+	*dir = arg & 1;
+	return sadb_pair_at(s, (uint32_t)arg >> 1, (uint32_t)(arg >> 32));
+}
+
+struct pair *sadb_pair_at(const struct sadb *s, uint32_t slot, uint32_t gen)
+{
+	struct pair *p = slot < s->n_slots ? s->slot[slot] : NULL;
+
+	return p && p->handle.gen == gen ? p : NULL;
+}
+
+struct pair *sadb_pair_find(const struct sadb *s, uint32_t tunnel, uint32_t spi_in)
+{
+	uint32_t slot = spi_slot(spi_in);
+	struct pair *p = slot < s->n_slots ? s->slot[slot] : NULL;
+
+	if (!p || p->orphan || p->spi_in != spi_in)
+		return NULL;
+	return tunnel == IKE_NO_TUNNEL || p->tunnel->handle.slot == tunnel ? p : NULL;
+}
+
+/* Oldest free slot first: late packets of its last SA have had the longest time to die out. */
+int sadb_pair_slot(struct sadb *s, uint32_t *slot)
+{
+	if (!s->n_free)
+		return -ENOSPC;
+	*slot = s->free_slot[s->free_head];
+	s->free_head = (s->free_head + 1) % s->n_slots;
+	s->n_free--;
+	return 0;
+}
+
+static void give_slot(struct sadb *s, uint32_t slot)
+{
+	s->free_slot[(s->free_head + s->n_free) % s->n_slots] = slot;
+	s->n_free++;
+}
+
+struct pair *sadb_pair_new(struct sadb *s, struct tunnel *t, uint32_t slot, uint32_t gen)
+{
+	struct pair *p = xcalloc(1, sizeof(*p));
+
+	p->tunnel = t;
+	p->worker = t->worker;
+	p->handle = (struct msg_handle){.slot = slot, .gen = gen};
+	s->slot[slot] = p;
+	list_add_tail(&t->pairs, &p->link);
+	return p;
+}
+
+void sadb_pair_settle(struct sadb *s, struct pair *p)
+{
+	struct tunnel *t = p->tunnel;
+
+	if (p->named || p->half[0].state != HALF_NONE || p->half[1].state != HALF_NONE)
+		return;
+	s->slot[p->handle.slot] = NULL;
+	give_slot(s, p->handle.slot);
+	list_del(&p->link);
+	free(p);
+	if (list_empty(&t->pairs) && t != &s->nobody)
+		s->ops.tunnel_idle(s->ops.ctx, t);
+}
+
+void sadb_pair_requeue(struct sadb *s)
+{
+	s->free_head = s->n_free = 0;
+	for (uint32_t i = 0; i < s->n_slots; i++)
+		if (!s->slot[i])
+			give_slot(s, i);
+}
+
+void sadb_pair_resize(struct sadb *s, uint32_t n)
+{
+	struct pair **old = s->slot;
+	uint32_t n_old = s->n_slots;
+
+	s->slot = xcalloc(n, sizeof(*s->slot));
+	free(s->free_slot);
+	s->free_slot = xcalloc(n, sizeof(*s->free_slot));
+	s->n_slots = n;
+	for (uint32_t i = 0; i < n_old; i++) {
+		if (!old[i])
+			continue;
+		if (i < n) {
+			s->slot[i] = old[i];
+			continue;
+		}
+		list_del(&old[i]->link);
+		free(old[i]);
+	}
+	free(old);
+	sadb_pair_requeue(s);
+}
+
+void sadb_pair_refresh(struct sadb *s, struct pair *p, unsigned dir)
+{
+	struct half *h = &p->half[dir];
+	struct msg_sa_counters c;
+
+	if (h->state != HALF_NONE && dp_sa_counters(s->dp, p->handle.slot, p->handle.gen, dir, &c))
+		h->c = c;
+}
+
+static void add_counters(struct msg_sa_counters *to, const struct msg_sa_counters *c)
+{
+	to->packets += c->packets;
+	to->octets += c->octets;
+	for (unsigned i = 0; i < MSG_SA_DROP_N; i++)
+		to->drop[i] += c->drop[i];
+}
+
+void sadb_pair_gone(struct sadb *s, struct pair *p, unsigned dir, const char *how)
+{
+	struct half *h = &p->half[dir];
+	char local[IP_STR], remote[IP_STR];
+
+	add_counters(&p->tunnel->gone[dir], &h->c);
+	log_info(LOG_SADB,
+		 "tunnel=%s event=sa-gone dir=%s spi_in=0x%08x spi_out=0x%08x local=%s remote=%s packets=%" PRIu64
+		 " octets=%" PRIu64 " cause=\"%s\"",
+		 p->tunnel->cfg.name, dir == MSG_DIR_IN ? "in" : "out", p->spi_in, p->spi_out,
+		 ip_str(&p->path.local, local), ip_str(&p->path.remote, remote), h->c.packets, h->c.octets, how);
+	*h = (struct half){.state = HALF_NONE, .used = true};
+	s->n_halves--;
+}
+
+void sadb_pair_event(struct sadb *s, const struct pair *p, enum ike_event_type type, int err)
+{
+	struct ike_event ev = {.type = type, .spi_in = p->spi_in, .err = err, .path = p->path};
+
+	if (p->orphan)
+		return;
+	ev.tunnel = p->tunnel->handle.slot;
+	s->ops.event(s->ops.ctx, &ev);
+}
+
+static void stop_answered(void *ctx, uint64_t arg, int status)
+{
+	struct sadb *s = ctx;
+	unsigned dir;
+	struct pair *p = sadb_pair_of_arg(s, arg, &dir);
+
+	/* 0: SA_GONE brings the counters. -ECONNRESET: said again after the attach. */
+	if (!p || p->half[dir].state != HALF_DELETING || !status || status == -ECONNRESET)
+		return;
+	sadb_pair_gone(s, p, dir, "the data plane does not know it");
+	sadb_pair_settle(s, p);
+}
+
+void sadb_pair_stop(struct sadb *s, struct pair *p, unsigned dir)
+{
+	union msg m = {.hdr.type = MSG_SA_DEL};
+	struct msg_sa_del *d = (void *)&m;
+
+	sadb_pair_refresh(s, p, dir);
+	p->half[dir].state = HALF_DELETING;
+	d->sa = p->handle;
+	d->dir = dir;
+	/* not sent (no data plane, table full): sadb_attached() or sadb_sweep() says it again */
+	p->half[dir].unsent = dp_send(s->dp, p->worker, &m, sizeof(*d), stop_answered, s, sadb_pair_arg(p, dir)) != 0;
+	s->unsent |= p->half[dir].unsent;
+}
+
+/* ---- the message ---- */
+
+static uint8_t suite_of(const struct alg *a)
+{
+	if (!a || a->id != ALG_ENCR_AES_GCM_16)
+		return MSG_SUITE_NONE;
+	return a->key_bits == 256   ? MSG_SUITE_AES256_GCM16
+	       : a->key_bits == 128 ? MSG_SUITE_AES128_GCM16
+				    : MSG_SUITE_NONE;
+}
+
+static void put_ts(struct msg_ts *to, const struct ip_prefix *p, uint16_t port_lo, uint16_t port_hi)
+{
+	struct ip_prefix any = {.addr = {.family = IP_V4}};
+	struct ip_addr lo, hi;
+
+	ip_prefix_range(p->addr.family == IP_NONE ? &any : p, &lo, &hi);
+	memcpy(to->lo, lo.b, sizeof(to->lo));
+	memcpy(to->hi, hi.b, sizeof(to->hi));
+	to->port_lo = port_lo;
+	to->port_hi = port_hi;
+}
+
+static void put_ts_pair(struct msg_ts_pair *to, const struct cfg_ts *ts)
+{
+	uint8_t family = ts->local.addr.family != IP_NONE ? ts->local.addr.family : ts->remote.addr.family;
+
+	to->family = family == IP_NONE ? IP_V4 : family;
+	to->proto = ts->protocol;
+	put_ts(&to->local, &ts->local, ts->local_port_lo, ts->local_port_hi);
+	put_ts(&to->remote, &ts->remote, ts->remote_port_lo, ts->remote_port_hi);
+}
+
+/* 85 to 95 % of limit, so that two ends with the same limit seldom rekey at the same time. RFC 7296 2.8 */
+static uint64_t soft_of(const struct sadb *s, uint64_t limit)
+{
+	uint8_t r;
+
+	s->ops.random(s->ops.ctx, &r, sizeof(r));
+	return u64_max(1, limit / 1000 * (850 + r % 100) + limit % 1000 * 85 / 100);
+}
+
+static void put_limits(const struct sadb *s, struct msg_sa_add *m, const struct cfg_tunnel *cfg, bool esn)
+{
+	m->soft_bytes = m->hard_bytes = m->soft_packets = m->hard_packets = UINT64_MAX;
+	if (cfg->esp.lifetime_bytes) {
+		m->hard_bytes = cfg->esp.lifetime_bytes;
+		m->soft_bytes = soft_of(s, m->hard_bytes);
+	}
+	if (cfg->esp.lifetime_packets) {
+		m->hard_packets = cfg->esp.lifetime_packets;
+		m->soft_packets = soft_of(s, m->hard_packets);
+	}
+	if (!esn) {
+		m->hard_packets = u64_min(m->hard_packets, seq_end);
+		m->soft_packets = u64_min(m->soft_packets, seq_soft);
+	}
+}
+
+int sadb_pair_msg(const struct sadb *s, const struct pair *p, const struct ike_child_half *h, unsigned dir,
+		  struct msg_sa_add *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->hdr.type = dir == MSG_DIR_IN ? MSG_SA_IN_ADD : MSG_SA_OUT_ADD;
+	m->suite = suite_of(h->encr);
+	if (m->suite == MSG_SUITE_NONE || h->key.len != h->encr->key_len || h->key.len > MSG_KEY_MAX)
+		return -ENOTSUP;
+	if (!h->n_ts || h->n_ts > MSG_TS_MAX)
+		return -E2BIG;
+	m->sa = p->handle;
+	m->tunnel = p->tunnel->handle;
+	m->spi = h->spi;
+	m->flags = (uint8_t)((h->encap_udp ? MSG_SA_ENCAP_UDP : 0) | (h->esn ? MSG_SA_ESN : 0) |
+			     (h->transport ? MSG_SA_TRANSPORT : 0));
+	m->family = h->path.remote.family;
+	m->n_ts = (uint8_t)h->n_ts;
+	memcpy(m->local, h->path.local.b, sizeof(m->local));
+	memcpy(m->remote, h->path.remote.b, sizeof(m->remote));
+	if (h->encap_udp) {
+		m->local_port = h->path.local_port;
+		m->remote_port = h->path.remote_port;
+	}
+	m->replay_window = dir == MSG_DIR_IN ? p->tunnel->cfg.esp.replay_window : 0;
+	put_limits(s, m, &p->tunnel->cfg, h->esn);
+	for (unsigned i = 0; i < h->n_ts; i++)
+		put_ts_pair(&m->ts[i], &h->ts[i]);
+	m->key_len = h->key.len;
+	memcpy(m->key, h->key.b, h->key.len);
+	return 0;
+}
