@@ -12,6 +12,25 @@ CONTROLPLANE = os.path.join(BUILD, "controlplane", "esplanade-controlplane")
 GWCTL = os.path.join(BUILD, "cli", "gwctl")
 
 
+class IkeSa:
+    """One IKE_SA as we see it, in the words that strongswan.IkeSa uses."""
+
+    def __init__(self, d):
+        self.raw, self.state, self.role = d, d["state"], d["role"]
+        self.spi_i, self.spi_r = d["spi_i"], d["spi_r"]
+        self.remote_port = d["remote_port"]
+
+
+class Child:
+    """One CHILD_SA as we see it, in the words that strongswan.Child uses."""
+
+    def __init__(self, d):
+        self.raw, self.state = d, d["state"]
+        self.spi_in, self.spi_out = d["spi_in"], d["spi_out"]
+        self.bytes_in, self.bytes_out = d["in"]["octets"], d["out"]["octets"]
+        self.packets_in, self.packets_out = d["in"]["packets"], d["out"]["packets"]
+
+
 class Gateway:
     """One gateway: its file, its run directory and its processes. config: the YAML text."""
 
@@ -83,11 +102,13 @@ class Gateway:
     def rekey_ike(self, name):
         return self.gwctl("tunnel", name, "rekey", "--ike")
 
-    def ike_sas(self, name):
-        return [s for s in self.show("ike-sas") if s["tunnel"] == name]
+    def ikes(self, name):
+        """The tunnel's IKE_SAs."""
+        return [IkeSa(s) for s in self.show("ike-sas") if s["tunnel"] == name]
 
-    def child_sas(self, name):
-        return [s for s in self.show("child-sas") if s["tunnel"] == name]
+    def children(self, name):
+        """The tunnel's CHILD_SAs."""
+        return [Child(s) for s in self.show("child-sas") if s["tunnel"] == name]
 
     def log_text(self):
         """What both daemons said."""

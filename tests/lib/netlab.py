@@ -7,6 +7,7 @@ and SIGHUP. What a killed run left behind is swept by the next one. Programs ent
 
 import atexit
 import ctypes
+import glob
 import os
 import re
 import shutil
@@ -53,12 +54,12 @@ def tail(path, lines=15):
 class Process:
     """A program that runs until it is stopped. Its output is in the file log, or in a pipe (stdout)."""
 
-    def __init__(self, name, argv, log=None, env=None, stdout=None, keep=False):
+    def __init__(self, name, argv, log=None, env=None, stdout=None, detach=False):
         self.name, self.argv, self.log = name, argv, log
 
         def child():
             os.setsid()
-            if not keep:
+            if not detach:
                 _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
         out = open(log, "ab") if log else subprocess.DEVNULL
@@ -148,7 +149,7 @@ class Namespace:
             log=self.lab.log(f"{self.name}-{name}"),
             env=env,
             stdout=stdout,
-            keep=self.lab.keep,
+            detach=self.lab.detach,
         )
         self.lab.processes.append(p)
         return p
@@ -194,24 +195,27 @@ def ping_result(text):
 
 
 class Lab:
-    """Namespaces, links and processes that end together. Use it as a context manager."""
+    """Namespaces, links and processes that end together. Use it as a context manager.
 
-    def __init__(self, keep=False, directory=None):
+    detach: its processes may outlive this one, which leave() then makes true; otherwise they die with it, even by
+    SIGKILL.
+    """
+
+    def __init__(self, detach=False):
         if os.geteuid() != 0:
             raise LabError("network namespaces need root")
         sweep()
-        self.keep = keep
+        self.detach = detach
         self.prefix = f"{PREFIX}{os.getpid()}"
-        self.dir = directory or os.path.join(BUILD, "run", self.prefix)
+        self.dir = os.path.join(BUILD, "run", self.prefix)
         self.peer_dir = os.path.join("/tmp", self.prefix)  # seen from inside the peers' root
         self.namespaces, self.processes, self.closers = {}, [], []
         self.closed = False
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir, mode=0o755)
         atexit.register(self.close)
-        if not keep:
-            for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(s, self._signalled)
+        for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(s, self._signalled)
 
     def __enter__(self):
         return self
@@ -255,9 +259,15 @@ class Lab:
         """call() when the lab closes, before its processes are stopped; last registered first."""
         self.closers.append(call)
 
+    def leave(self):
+        """Leave everything up when this process ends; sweep(kept=True) removes it."""
+        self.closed = True
+        with open(os.path.join(BUILD, "run", "kept"), "a") as f:
+            f.write(self.prefix + "\n")
+
     def close(self):
         """End the processes (last started first) and remove the namespaces. Twice is fine."""
-        if self.closed or self.keep:
+        if self.closed:
             return
         self.closed = True
         for call in reversed(self.closers):
@@ -312,7 +322,8 @@ def remove(prefix):
             except OSError:
                 pass
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-    shutil.rmtree(f"{PEERS}/tmp/{prefix}", ignore_errors=True)
+    for path in [f"{PEERS}/tmp/{prefix}", *glob.glob(f"/run/{prefix}-*")]:
+        shutil.rmtree(path, ignore_errors=True)
     return len(names)
 
 
@@ -340,11 +351,6 @@ def _kept():
             return set(f.read().split())
     except OSError:
         return set()
-
-
-def mark_kept(prefix):
-    with open(os.path.join(BUILD, "run", "kept"), "a") as f:
-        f.write(prefix + "\n")
 
 
 if __name__ == "__main__":

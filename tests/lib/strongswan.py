@@ -108,8 +108,12 @@ class Charon:
             return False
 
     def load(self, connections, secrets):
+        self.load_text(conf({"connections": connections, "secrets": secrets}))
+
+    def load_text(self, text):
+        """Load a whole swanctl.conf."""
         with open(f"{self.outside}/swanctl/swanctl.conf", "w") as f:
-            f.write(conf({"connections": connections, "secrets": secrets}))
+            f.write(text)
         self.swanctl("--load-all")
 
     def swanctl(self, *argv, check=True):
