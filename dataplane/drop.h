@@ -15,6 +15,16 @@ static inline void drop(struct worker *w, struct rte_mbuf *m, enum stats_drop wh
 	vec_push(&w->dead, m);
 }
 
+/* Pass m on to the next stage. Lists are sized so that they have room; should one be full, the packet is lost as if the
+ * port behind it were, and memory stays whole. */
+static inline void vec_give(struct worker *w, struct vec *v, struct rte_mbuf *m)
+{
+	if (likely(v->n < VEC_MAX))
+		vec_push(v, m);
+	else
+		drop(w, m, DROP_TX_FULL);
+}
+
 /* Take note of a loss that has no mbuf of its own (a copy that could not be made). */
 static inline void drop_count(struct worker *w, enum stats_drop why)
 {

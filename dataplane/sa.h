@@ -16,7 +16,7 @@
 enum {
 	SA_LIVE = 1 << 0,
 	SA_ENCAP = 1 << 1,   /* out: wrap in UDP */
-	SA_SELECT = 1 << 2,  /* more than one pair, a protocol or ports: ask sad_selected() */
+	SA_SELECT = 1 << 2,  /* more than one pair, a protocol or ports: ask selector_match() */
 	SA_STOPPED = 1 << 3, /* a hard limit was reached: nothing passes any more */
 	SA_ANY = 1 << 4,     /* selectors let everything pass */
 };
@@ -24,7 +24,7 @@ enum {
 struct sa_out {
 	/* line 0: every packet */
 	alignas(64) uint64_t seq; /* last number sent; starts at 0. RFC 4303 2.2 */
-	uint64_t seq_limit;       /* the next of: soft and hard packets, the end at 2^32 - 1 */
+	uint64_t seq_limit;       /* the first number that limit.c has to be asked about */
 	int64_t bytes_left;       /* inner octets until the next byte limit; sa_cold.bytes_mark - this = sent */
 	uint32_t src_be, dst_be;  /* outer addresses */
 	uint32_t spi_be;
@@ -69,9 +69,10 @@ struct sa_cold {
 	uint32_t gen; /* 0: free */
 	uint32_t spi;
 	struct msg_handle tunnel;
-	uint64_t bytes_mark, packets_mark; /* the limits that *_left and seq_limit count towards */
+	uint64_t bytes_mark, packets_mark; /* the limits that *_left count towards (limit.c) */
 	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
-	bool soft_sent, hard_sent;
+	bool soft_seen, soft_sent; /* reached; the event is in the ring */
+	bool hard_seen, hard_sent;
 	uint8_t n_ts;
 	uint8_t claimed; /* SA_ADOPT came in this attach */
 	uint64_t drop[MSG_SA_DROP_N];

@@ -92,8 +92,3 @@ static inline uint8_t sad_owner_tunnel(const struct sad *s, uint32_t tunnel)
 	return tunnel < s->n_tunnels ? atomic_load_explicit(&s->tunnel[tunnel].owner, memory_order_acquire)
 				     : SAD_NOBODY;
 }
-
-/* Is an inner packet inside the SA's selectors? dir: MSG_DIR_*. src, dst: host order. l4: transport header, l4_len
- * octets of it are there; first: not a later fragment. RFC 4301 5.2, 7 */
-bool sad_selected(const struct sa_cold *c, uint32_t dir, uint32_t src, uint32_t dst, uint8_t proto, const uint8_t *l4,
-		  uint16_t l4_len, bool first);

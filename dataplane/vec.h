@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_mbuf.h>
 
@@ -25,4 +26,26 @@ static inline uint16_t vec_room(const struct vec *v)
 static inline void vec_push(struct vec *v, struct rte_mbuf *m)
 {
 	v->m[v->n++] = m;
+}
+
+static inline void vec_append(struct vec *v, struct rte_mbuf *const *m, uint16_t n)
+{
+	memcpy(v->m + v->n, m, n * sizeof(m[0]));
+	v->n = (uint16_t)(v->n + n);
+}
+
+/* The next burst of a list that may grow behind *at meanwhile. 0: all were taken, and the list is empty again. */
+static inline uint16_t vec_next(struct vec *v, uint16_t *at, struct rte_mbuf *m[VEC_BURST])
+{
+	uint16_t n = (uint16_t)(v->n - *at);
+
+	if (n == 0) {
+		v->n = 0;
+		return 0;
+	}
+	if (n > VEC_BURST)
+		n = VEC_BURST;
+	memcpy(m, v->m + *at, n * sizeof(m[0]));
+	*at = (uint16_t)(*at + n);
+	return n;
 }

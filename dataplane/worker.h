@@ -82,8 +82,10 @@ struct worker {
 	struct vec fwd;   /* clear IPv4 to be looked up */
 	struct vec local; /* to one of our own addresses */
 	struct vec enc;   /* to be encrypted by us */
-	struct vec out;   /* next hop known, Ethernet header missing */
-	struct vec dead;  /* dropped, to be freed */
+	struct vec ready; /* the same, each with its TX SA and small enough */
+	struct sa_out *ready_sa[VEC_MAX];
+	struct vec out;  /* next hop known, Ethernet header missing */
+	struct vec dead; /* dropped, to be freed */
 	struct vec tx[WORKER_PORTS_MAX];
 
 	struct crypto crypto; /* ipsec-mb manager and scratch */
@@ -97,6 +99,7 @@ struct worker {
 	uint32_t polls_left; /* until the next turn of commands and counters */
 	uint32_t idle_polls; /* in a row */
 	bool bell_pending;   /* an event or IKE datagram waits: ring the control plane at the end of the poll */
+	bool unpublished;    /* counters have moved since stats_publish() went over all */
 	bool worked;         /* this poll moved something */
 	uint16_t ip_id;      /* next IP identification of packets that the gateway makes */
 	struct worker_bucket icmp, bad_spi;
@@ -119,9 +122,9 @@ int worker_run(void *arg);
  */
 void worker_turn(struct worker *w);
 
-/* Put an event on our evt ring (type, len, attach are filled in; m is the caller's). Lost and counted when the ring is
- * full or nobody is attached. The doorbell rings at the end of the poll. */
-void worker_event(struct worker *w, enum msg_type type, void *m, uint16_t len);
+/* Put an event on our evt ring (type, len, attach are filled in; m is the caller's). false when nobody is attached or the
+ * ring is full (counted). The doorbell rings at the end of the poll. */
+bool worker_event(struct worker *w, enum msg_type type, void *m, uint16_t len);
 
 /* May one more happen now? per_s is given at worker_bucket_init(). */
 bool worker_bucket_take(struct worker_bucket *b, uint64_t now_tsc);

@@ -1,0 +1,65 @@
+#include "dataplane/classify.h"
+
+#include <rte_esp.h>
+#include <rte_udp.h>
+
+#include "dataplane/drop.h"
+#include "dataplane/handoff.h"
+#include "dataplane/pkt.h"
+#include "dataplane/sad.h"
+#include "dataplane/worker.h"
+
+/* Where the ESP header begins, or 0 when there is none: protocol 50, or UDP to port 4500 whose first 4 octets are not
+ * the non-ESP marker (RFC 3948 2.2). Fragments have no ESP header to speak of (RFC 4303 3.4.1). */
+static inline uint16_t esp_offset(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint8_t *flags)
+{
+	const uint16_t ihl = pkt_ihl(ip);
+	const uint8_t *l4 = (const uint8_t *)ip + ihl;
+	const struct rte_udp_hdr *udp = (const void *)l4;
+
+	if (ip->next_proto_id != IPPROTO_ESP && ip->next_proto_id != IPPROTO_UDP)
+		return 0;
+	if (unlikely(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
+		return 0;
+	if (ip->next_proto_id == IPPROTO_ESP)
+		return m->data_len >= ihl + sizeof(struct rte_esp_hdr) ? ihl : 0;
+	if (m->data_len < ihl + sizeof(*udp) + sizeof(struct rte_esp_hdr) || udp->dst_port != RTE_BE16(4500))
+		return 0;
+	if (*(const unaligned_uint32_t *)(udp + 1) == 0)
+		return 0;
+	*flags |= PKT_ENCAP;
+	return (uint16_t)(ihl + sizeof(*udp));
+}
+
+void classify_burst(struct worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_ipv4_hdr *ip = pkt_ip(m[i]);
+		struct pkt *pkt = pkt_of(m[i]);
+		uint8_t flags = pkt->flags, owner = SAD_NOBODY;
+		uint16_t off = esp_offset(m[i], ip, &flags);
+		uint32_t spi = 0;
+
+		if (off != 0) {
+			spi = rte_be_to_cpu_32(*(const unaligned_uint32_t *)((const uint8_t *)ip + off));
+			owner = sad_owner_in(w->sad, spi);
+		}
+		if (owner == SAD_NOBODY) {
+			vec_push(&w->fwd, m[i]);
+			continue;
+		}
+		*pkt = (struct pkt){.kind = PKT_ESP, .flags = flags, .esp_off = off};
+		if (owner == w->id) {
+			rte_prefetch0(&w->sad->in[spi_slot(spi)]);
+			vec_push(&w->esp, m[i]);
+		} else {
+			handoff_push(w, owner, m[i]);
+		}
+	}
+}
+
+void classify_handed(struct worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		vec_push(pkt_of(m[i])->kind == PKT_TUNNEL ? &w->enc : &w->esp, m[i]);
+}

@@ -1,0 +1,152 @@
+#include "dataplane/crypto.h"
+
+#include <rte_prefetch.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "dataplane/crypto_kat.h"
+
+/* The instruction sets of the library, worst first. */
+static const struct crypto_set {
+	const char *name;
+	uint64_t needs; /* IMB_CPUFLAGS_* */
+	void (*init)(IMB_MGR *);
+} sets[] = {
+	{"sse", IMB_CPUFLAGS_SSE, init_mb_mgr_sse},
+	{"avx", IMB_CPUFLAGS_AVX, init_mb_mgr_avx},
+	{"avx2", IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2},
+	{"avx512", IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512},
+};
+
+/* What this CPU and this build of the library can do. */
+static bool set_usable(const IMB_MGR *mgr, const struct crypto_set *s)
+{
+	return (mgr->features & s->needs) == s->needs;
+}
+
+int crypto_self_test(const char **which)
+{
+	IMB_MGR *mgr = alloc_mb_mgr(0);
+	int err = 0;
+
+	*which = "";
+	if (mgr == NULL)
+		return -ENOMEM;
+	init_mb_mgr_auto(mgr, NULL);
+	for (unsigned i = 0; i < N_ELEMS(sets) && err == 0; i++) {
+		if (!set_usable(mgr, &sets[i]))
+			continue;
+		*which = sets[i].name;
+		sets[i].init(mgr);
+		if (imb_get_errno(mgr) != 0 || !crypto_kat_pass(mgr))
+			err = -EIO;
+	}
+	free_mb_mgr(mgr);
+	return err;
+}
+
+int crypto_init(struct crypto *c)
+{
+	*c = (struct crypto){0};
+	c->mgr = alloc_mb_mgr(0);
+	if (c->mgr == NULL)
+		return -ENOMEM;
+	init_mb_mgr_auto(c->mgr, NULL);
+	if (imb_get_errno(c->mgr) != 0 || (c->mgr->features & IMB_CPUFLAGS_SSE) != IMB_CPUFLAGS_SSE ||
+	    !crypto_kat_pass(c->mgr)) {
+		crypto_fini(c);
+		return -ENOTSUP;
+	}
+	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES128_GCM16] = c->mgr->gcm128_enc;
+	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES256_GCM16] = c->mgr->gcm256_enc;
+	c->fn[CRYPTO_DECRYPT][CRYPTO_AES128_GCM16] = c->mgr->gcm128_dec;
+	c->fn[CRYPTO_DECRYPT][CRYPTO_AES256_GCM16] = c->mgr->gcm256_dec;
+	return 0;
+}
+
+void crypto_fini(struct crypto *c)
+{
+	if (c->mgr != NULL)
+		free_mb_mgr(c->mgr);
+	secret_wipe(c, sizeof(*c));
+}
+
+const char *crypto_arch(const struct crypto *c)
+{
+	switch ((IMB_ARCH)c->mgr->used_arch) {
+	case IMB_ARCH_SSE:
+		return "sse";
+	case IMB_ARCH_AVX:
+		return "avx";
+	case IMB_ARCH_AVX2:
+		return "avx2";
+	case IMB_ARCH_AVX512:
+		return "avx512";
+	case IMB_ARCH_NONE:
+	case IMB_ARCH_NOAESNI:
+	case IMB_ARCH_NUM:
+		break;
+	}
+	return "none";
+}
+
+uint16_t crypto_key_len(enum crypto_suite suite)
+{
+	return suite == CRYPTO_AES128_GCM16 ? 16 : 32;
+}
+
+void crypto_key_set(struct crypto *c, struct crypto_key *k, enum crypto_suite suite, const uint8_t *key)
+{
+	if (suite == CRYPTO_AES128_GCM16)
+		IMB_AES128_GCM_PRE(c->mgr, key, &k->gcm);
+	else
+		IMB_AES256_GCM_PRE(c->mgr, key, &k->gcm);
+}
+
+/* The lines of a key that the cipher will read: the round keys, and of the hash key's powers, which stand in falling
+ * order up to the end, only the last for a small packet. */
+static inline void fetch_key(const struct crypto_op *op)
+{
+	const uint8_t *line = (const uint8_t *)op->key;
+
+	for (unsigned i = 0; i < 4; i++)
+		rte_prefetch0(line + i * 64);
+	if (op->len > 128)
+		for (unsigned i = 4; i < 14; i++)
+			rte_prefetch0(line + i * 64);
+	rte_prefetch0(line + 14 * 64);
+	rte_prefetch0(line + 15 * 64);
+}
+
+/* The mbuf's first line and the packet's first lines. Where data begins is known (mbuf, then RTE_PKTMBUF_HEADROOM), so
+ * the mbuf need not be read to find it; a wrong guess only wastes a fetch. 192: the headers that will go in front. */
+static inline void fetch_packet(const struct rte_mbuf *m)
+{
+	const uint8_t *p = (const uint8_t *)m;
+
+	rte_prefetch0(p);
+	rte_prefetch0(p + 192);
+	rte_prefetch0(p + 256);
+	rte_prefetch0(p + 320);
+}
+
+void crypto_run(struct crypto *c, struct crypto_batch *b, struct rte_mbuf *const *next, uint16_t n_next)
+{
+	const bool encrypt = b->dir == CRYPTO_ENCRYPT;
+	const aes_gcm_enc_dec_t *fn = c->fn[b->dir];
+	const uint16_t n = b->n;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct crypto_op *op = &b->op[i];
+		uint8_t *tag = encrypt ? op->data + op->len : op->tag;
+
+		/* two packets ahead is far enough for L3 and near enough for L1 */
+		if (i + 2 < n && op[2].key != op[1].key)
+			fetch_key(&op[2]);
+		if (i < n_next)
+			fetch_packet(next[i]);
+		fn[op->suite](&op->key->gcm, &c->ctx, op->data, op->data, op->len, (const uint8_t *)&op->salt, op->aad,
+			      op->aad_len, tag, CRYPTO_ICV);
+	}
+	atomic_store_explicit(&b->done, 1, memory_order_release);
+}

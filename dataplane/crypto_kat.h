@@ -1,0 +1,9 @@
+/* Known answers that the cipher has to give before a packet is trusted to it. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "dataplane/crypto.h"
+
+/* All known answers, both directions, with this manager. Any thread that owns it. */
+bool crypto_kat_pass(IMB_MGR *mgr) MUST_USE;

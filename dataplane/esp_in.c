@@ -1,0 +1,280 @@
+#include "dataplane/esp_in.h"
+
+#include <string.h>
+
+#include <rte_esp.h>
+#include <rte_udp.h>
+
+#include "dataplane/drop.h"
+#include "dataplane/ecn.h"
+#include "dataplane/limit.h"
+#include "dataplane/parse.h"
+#include "dataplane/pkt.h"
+#include "dataplane/replay.h"
+#include "dataplane/sad.h"
+#include "dataplane/selector.h"
+#include "dataplane/worker.h"
+
+enum {
+	HEAD = sizeof(struct rte_esp_hdr) + CRYPTO_IV,
+	TRAILER = 2,                     /* pad length, next header */
+	ESP_MIN = HEAD + 4 + CRYPTO_ICV, /* RFC 4303 2.4: the text is a multiple of 4, and never empty */
+};
+
+enum { NEXT_IPV4 = 4, NEXT_NONE = 59 }; /* RFC 4303 2.6 */
+
+static struct sa_cold *cold_of(struct worker *w, const struct sa_in *sa)
+{
+	return &w->sad->cold_in[spi_slot(rte_be_to_cpu_32(sa->spi_be))];
+}
+
+/* Lose a packet of an SA. */
+static __rte_noinline void lose(struct worker *w, struct rte_mbuf *m, const struct sa_in *sa, enum stats_drop why,
+				enum msg_sa_drop sa_why)
+{
+	cold_of(w, sa)->drop[sa_why]++;
+	drop(w, m, why);
+}
+
+static inline uint8_t *esp_at(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, uint8_t *) + pkt_of(m)->esp_off;
+}
+
+/* Octets of ESP, from the SPI to the ICV's end: up to the end of the IP packet, or of the UDP datagram in it. 0: the
+ * UDP length lies. */
+static inline uint16_t esp_len(const struct rte_mbuf *m, const struct pkt *pkt, const uint8_t *esp)
+{
+	uint16_t len = (uint16_t)(m->data_len - pkt->esp_off);
+
+	if (pkt->flags & PKT_ENCAP) {
+		const struct rte_udp_hdr *udp = (const void *)(esp - sizeof(*udp));
+		uint16_t dgram = rte_be_to_cpu_16(udp->dgram_len);
+
+		if (unlikely(dgram < sizeof(*udp) || dgram - sizeof(*udp) > len))
+			return 0;
+		len = (uint16_t)(dgram - sizeof(*udp));
+	}
+	return len;
+}
+
+uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, uint16_t n)
+{
+	struct sad *sad = w->sad;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *esp = esp_at(m[i]);
+		struct pkt *pkt = pkt_of(m[i]);
+		uint32_t spi_be = *(const unaligned_uint32_t *)esp;
+		uint32_t slot = spi_slot(rte_be_to_cpu_32(spi_be));
+		struct sa_in *s = &sad->in[slot];
+		uint16_t len;
+
+		if (unlikely(sad_owner_in(sad, rte_be_to_cpu_32(spi_be)) != w->id || s->spi_be != spi_be ||
+			     s->local_be != pkt_ip(m[i])->dst_addr)) {
+			pkt->kind = PKT_CLEAR;
+			vec_push(&w->fwd, m[i]);
+			continue;
+		}
+		if (unlikely(s->flags & SA_STOPPED)) {
+			lose(w, m[i], s, DROP_LIMIT, MSG_SA_DROP_INVALID_SA);
+			continue;
+		}
+		len = esp_len(m[i], pkt, esp);
+		if (unlikely(len < ESP_MIN || len % 4 != 0)) {
+			lose(w, m[i], s, DROP_ESP_RUNT, MSG_SA_DROP_TRUNCATED);
+			continue;
+		}
+		rte_prefetch0(&s->bitmap[rte_be_to_cpu_32(*(const unaligned_uint32_t *)(esp + 4)) / 64 % REPLAY_WORDS]);
+		m[i]->data_len = (uint16_t)(pkt->esp_off + len); /* no octet behind the ICV */
+		m[kept] = m[i];
+		sa[kept++] = s;
+	}
+	return kept;
+}
+
+void esp_in_prepare(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, uint16_t n, struct crypto_batch *b)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t *esp = esp_at(m[i]);
+		struct sa_in *s = sa[i];
+		struct crypto_op *op = &b->op[kept];
+		uint32_t seq = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(esp + 4));
+		enum replay r = replay_check(s->bitmap, s->head, s->window, seq);
+
+		if (unlikely(r != REPLAY_OK)) {
+			lose(w, m[i], s, r == REPLAY_OLD ? DROP_REPLAY_OLD : DROP_REPLAY, MSG_SA_DROP_REPLAY);
+			continue;
+		}
+		op->data = esp + HEAD;
+		op->key = &s->key;
+		op->salt = s->salt;
+		memcpy(op->iv, esp + sizeof(struct rte_esp_hdr), CRYPTO_IV);
+		op->len = (uint16_t)(m[i]->data_len - pkt_of(m[i])->esp_off - HEAD - CRYPTO_ICV);
+		op->suite = s->suite;
+		op->aad_len = 8; /* RFC 4106 5: SPI and 32-bit sequence number */
+		memcpy(op->aad, esp, 8);
+		b->m[kept] = m[i];
+		b->sa[kept++] = s;
+	}
+	b->n = kept;
+	b->dir = CRYPTO_DECRYPT;
+	b->owner = w->id;
+	atomic_store_explicit(&b->done, 0, memory_order_relaxed);
+}
+
+/* Same ICV? The time does not depend on where they differ. */
+static inline bool tag_equal(const uint8_t *a, const uint8_t *b)
+{
+	const unaligned_uint64_t *x = (const void *)a, *y = (const void *)b;
+
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+/* RFC 4303 2.4: the padding is 1, 2, 3 .. and the receiver SHOULD look. */
+static inline bool pad_ok(const uint8_t *pad, uint8_t n)
+{
+	uint8_t wrong = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		wrong |= (uint8_t)(pad[i] ^ (i + 1));
+	return wrong == 0;
+}
+
+/* An authenticated packet came from another address, or in UDP from another port, than the last did: tell, once, and
+ * only when it is the newest, so that a late packet of the old path does not turn it back. RFC 7296 2.23 */
+static __rte_noinline void peer_moved(struct worker *w, struct sa_in *s, const struct rte_ipv4_hdr *outer,
+				      uint16_t port_be)
+{
+	const struct sa_cold *c = cold_of(w, s);
+	struct msg_peer_moved e = {.sa = {spi_slot(rte_be_to_cpu_32(s->spi_be)), c->gen},
+				   .tunnel = c->tunnel,
+				   .family = 4,
+				   .remote_port = rte_be_to_cpu_16(port_be)};
+
+	memcpy(e.remote, &outer->src_addr, 4);
+	if (!worker_event(w, MSG_PEER_MOVED, &e, sizeof(e)))
+		return; /* said again with the next packet */
+	s->remote_be = outer->src_addr;
+	if (port_be != 0)
+		s->remote_port_be = port_be;
+}
+
+static inline void look_at_peer(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const uint8_t *esp)
+{
+	const struct rte_ipv4_hdr *outer = pkt_ip(m);
+	uint16_t port_be = 0;
+
+	if (pkt_of(m)->flags & PKT_ENCAP)
+		port_be = ((const struct rte_udp_hdr *)(const void *)(esp - sizeof(struct rte_udp_hdr)))->src_port;
+	if (unlikely(outer->src_addr != s->remote_be || (port_be != 0 && port_be != s->remote_port_be)))
+		peer_moved(w, s, outer, port_be);
+}
+
+static inline bool selected(struct worker *w, const struct sa_in *s, const struct rte_ipv4_hdr *ip, uint16_t total)
+{
+	uint32_t src = rte_be_to_cpu_32(ip->src_addr), dst = rte_be_to_cpu_32(ip->dst_addr);
+
+	if (unlikely(s->flags & SA_SELECT))
+		return selector_match(cold_of(w, s), MSG_DIR_IN, ip, total);
+	return src - s->rlo <= s->rhi - s->rlo && dst - s->llo <= s->lhi - s->llo;
+}
+
+/* What is wrong with the decrypted text, for both kinds of counters. */
+struct fault {
+	uint8_t why, sa_why; /* enum stats_drop, enum msg_sa_drop; DROP_N: nothing */
+};
+
+static inline struct fault open_text(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op)
+{
+	const uint8_t *end = op->data + op->len;
+	const uint8_t pad = end[-2], next = end[-1];
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)op->data;
+	uint8_t outer_tos = pkt_ip(m)->type_of_service;
+	uint16_t len, total;
+
+	if (unlikely(pad + TRAILER > op->len || !pad_ok(end - TRAILER - pad, pad)))
+		return (struct fault){DROP_BAD_PAD, MSG_SA_DROP_PADDING};
+	if (unlikely(next == NEXT_NONE)) /* RFC 4303 2.6: a dummy, dropped without prejudice */
+		return (struct fault){DROP_DUMMY, MSG_SA_DROP_N};
+	if (unlikely(next != NEXT_IPV4))
+		return (struct fault){DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL};
+	len = (uint16_t)(op->len - TRAILER - pad);
+	if (unlikely(parse_ip(ip, len, false) != DROP_N))
+		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
+	total = rte_be_to_cpu_16(ip->total_length); /* what follows is TFC padding: RFC 4303 2.7 */
+	if (unlikely(!selected(w, s, ip, total)))
+		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
+	if (unlikely(!ecn_decap(ip, outer_tos)))
+		return (struct fault){DROP_ECN, MSG_SA_DROP_MISC};
+	m->data_off = (uint16_t)(op->data - (uint8_t *)m->buf_addr);
+	m->data_len = total;
+	m->pkt_len = total;
+	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_DECAPPED};
+	return (struct fault){DROP_N, MSG_SA_DROP_N};
+}
+
+/* Counters and limits, once per run of packets of one SA. */
+static inline void count_run(struct worker *w, struct sa_in *s, uint32_t packets, uint32_t octets)
+{
+	s->packets_left -= packets;
+	s->bytes_left -= octets;
+	if (unlikely(s->packets_left <= 0 || s->bytes_left <= 0))
+		limit_in(w, s);
+}
+
+/* One packet that the cipher has been over. The order is RFC 4303's 3.4.3 and 3.4.4: nothing of a packet counts before
+ * its ICV is right. */
+static inline struct fault finish_one(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op)
+{
+	uint32_t seq = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(op->aad + 4));
+	bool newest = seq > s->head;
+	enum replay r;
+
+	if (unlikely(!tag_equal(op->tag, op->data + op->len)))
+		return (struct fault){DROP_BAD_ICV, MSG_SA_DROP_INTEGRITY};
+	r = replay_check(s->bitmap, s->head, s->window, seq); /* again: its copy may be in the same burst */
+	if (unlikely(r != REPLAY_OK))
+		return (struct fault){r == REPLAY_OLD ? DROP_REPLAY_OLD : DROP_REPLAY, MSG_SA_DROP_REPLAY};
+	replay_update(s->bitmap, &s->head, seq);
+	if (newest)
+		look_at_peer(w, s, m, op->data - HEAD);
+	return open_text(w, s, m, op);
+}
+
+static __rte_noinline void lose_fault(struct worker *w, struct rte_mbuf *m, const struct sa_in *s, struct fault f)
+{
+	if (f.sa_why == MSG_SA_DROP_N)
+		drop(w, m, f.why);
+	else
+		lose(w, m, s, f.why, f.sa_why);
+}
+
+uint16_t esp_in_finish(struct worker *w, struct crypto_batch *b, struct rte_mbuf **m)
+{
+	uint32_t packets = 0, octets = 0;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct sa_in *s = b->sa[i];
+		struct fault f = finish_one(w, s, b->m[i], &b->op[i]);
+
+		if (likely(f.why == DROP_N)) {
+			packets++;
+			octets += b->m[i]->data_len;
+			m[kept++] = b->m[i];
+		} else {
+			lose_fault(w, b->m[i], s, f);
+		}
+		if (packets != 0 && (i + 1 == b->n || b->sa[i + 1] != s)) {
+			count_run(w, s, packets, octets);
+			packets = octets = 0;
+		}
+	}
+	w->count.esp_in += kept;
+	b->n = 0;
+	return kept;
+}

@@ -1,0 +1,153 @@
+#include "dataplane/fwd.h"
+
+#include "dataplane/drop.h"
+#include "dataplane/frag.h"
+#include "dataplane/handoff.h"
+#include "dataplane/icmp.h"
+#include "dataplane/pkt.h"
+#include "dataplane/sad.h"
+#include "dataplane/worker.h"
+
+/* The next hops of a burst; ids too, since neigh_rewrite() asks for them. */
+static inline void lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+{
+	uint32_t dst[VEC_BURST];
+	uint64_t id[VEC_BURST];
+
+	for (uint16_t i = 0; i < n; i++)
+		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
+	fib_lookup(w->fib, dst, id, n);
+	for (uint16_t i = 0; i < n; i++) {
+		nh[i] = fib_nh(w->fib, (uint32_t)id[i]);
+		pkt_of(m[i])->next = (uint32_t)id[i];
+	}
+}
+
+uint16_t fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	lookup(w, m, nh, n);
+	for (uint16_t i = 0; i < n; i++) {
+		switch ((enum fib_kind)nh[i].kind) {
+		case FIB_PORT:
+		case FIB_TUNNEL:
+			if (unlikely(pkt_of(m[i])->flags & PKT_L2_MANY)) { /* RFC 1812 5.3.4 */
+				drop(w, m[i], DROP_NOT_FOR_US);
+				break;
+			}
+			m[kept] = m[i];
+			nh[kept++] = nh[i];
+			break;
+		case FIB_LOCAL:
+			vec_give(w, &w->local, m[i]);
+			break;
+		case FIB_DROP:
+			drop(w, m[i], DROP_BLACKHOLE);
+			break;
+		case FIB_NONE:
+		case FIB_KIND_N:
+			icmp_error(w, m[i], ICMP_UNREACHABLE, ICMP_NET, 0);
+			drop(w, m[i], DROP_NO_ROUTE);
+			break;
+		}
+	}
+	return kept;
+}
+
+uint16_t fwd_ttl(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_ipv4_hdr *ip = pkt_ip(m[i]);
+
+		if (likely(!(pkt_of(m[i])->flags & PKT_OWN))) {
+			if (unlikely(ip->time_to_live <= 1)) {
+				icmp_error(w, m[i], ICMP_TIME_EXCEEDED, ICMP_TTL, 0);
+				drop(w, m[i], DROP_TTL);
+				continue;
+			}
+			/* RFC 1141: the TTL is the high octet of its word; an end-around carry instead of a new sum */
+			uint32_t sum = ip->hdr_checksum + (uint32_t)RTE_BE16(0x0100);
+
+			ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
+			ip->time_to_live--;
+		}
+		m[kept] = m[i];
+		nh[kept++] = nh[i];
+	}
+	return kept;
+}
+
+/* A tunnel's packets are its owner's to encrypt. */
+static inline void to_tunnel(struct worker *w, struct rte_mbuf *m, uint32_t tunnel)
+{
+	uint8_t owner = sad_owner_tunnel(w->sad, tunnel);
+	struct pkt *pkt = pkt_of(m);
+
+	if (unlikely(owner == SAD_NOBODY)) {
+		drop(w, m, DROP_NO_SA);
+		return;
+	}
+	pkt->kind = PKT_TUNNEL;
+	pkt->next = tunnel;
+	if (likely(owner == w->id)) {
+		uint32_t slot = atomic_load_explicit(&w->sad->tunnel[tunnel].tx, memory_order_relaxed);
+
+		rte_prefetch0(&w->sad->out[slot < w->sad->n_sas ? slot : 0]);
+		vec_give(w, &w->enc, m);
+		return;
+	}
+	handoff_push(w, owner, m);
+}
+
+static inline void to_port(struct worker *w, struct rte_mbuf *m, const struct fib_nh *nh)
+{
+	uint16_t mtu = w->port[nh->port].mtu;
+
+	if (unlikely(m->data_len > mtu))
+		fwd_fit(w, m, mtu, &w->out);
+	else
+		vec_give(w, &w->out, m);
+}
+
+void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (nh[i].kind == FIB_TUNNEL)
+			to_tunnel(w, m[i], nh[i].arg);
+		else
+			to_port(w, m[i], &nh[i]);
+	}
+}
+
+void fwd_outer(struct worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	struct fib_nh nh[VEC_BURST];
+
+	lookup(w, m, nh, n);
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(nh[i].kind == FIB_PORT))
+			to_port(w, m[i], &nh[i]);
+		else /* RFC 4301 5.1: by a tunnel, or to ourselves, it would never get out */
+			drop(w, m[i],
+			     nh[i].kind == FIB_TUNNEL || nh[i].kind == FIB_LOCAL ? DROP_RECURSION
+			     : nh[i].kind == FIB_DROP                            ? DROP_BLACKHOLE
+										 : DROP_NO_ROUTE);
+	}
+}
+
+uint16_t fwd_fit(struct worker *w, struct rte_mbuf *m, uint16_t mtu, struct vec *to)
+{
+	uint16_t made;
+
+	if (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) {
+		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu);
+		drop(w, m, DROP_TOO_BIG);
+		return 0;
+	}
+	made = frag_split(w, m, mtu, to->m + to->n, vec_room(to));
+	to->n = (uint16_t)(to->n + made);
+	return made;
+}

@@ -1,0 +1,458 @@
+#include "dataplane/sad.h"
+
+#include <string.h>
+
+#include <netinet/in.h>
+
+#include <rte_byteorder.h>
+#include <rte_malloc.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "dataplane/limit.h"
+#include "dataplane/worker.h"
+
+enum {
+	IP4_HDR = 20,
+	UDP_HDR = 8,
+	ESP_HDR = 8,
+	ESP_TRAILER = 2,
+	OUTER_TTL = 64,
+	MTU_MIN = 68, /* RFC 791 3.2 */
+};
+
+static void *table(size_t n, size_t size, int node)
+{
+	return rte_zmalloc_socket("sad", n * size, RTE_CACHE_LINE_SIZE, node);
+}
+
+struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node)
+{
+	struct sad *s = table(1, sizeof(*s), numa_node);
+
+	if (s == NULL)
+		return NULL;
+	s->n_sas = n_sas;
+	s->n_tunnels = n_tunnels;
+	s->in = table(n_sas, sizeof(*s->in), numa_node);
+	s->out = table(n_sas, sizeof(*s->out), numa_node);
+	s->cold_in = table(n_sas, sizeof(*s->cold_in), numa_node);
+	s->cold_out = table(n_sas, sizeof(*s->cold_out), numa_node);
+	s->owner_in = table(n_sas, sizeof(*s->owner_in), numa_node);
+	s->owner_out = table(n_sas, sizeof(*s->owner_out), numa_node);
+	s->tunnel = table(n_tunnels, sizeof(*s->tunnel), numa_node);
+	s->conf = table(n_tunnels, sizeof(*s->conf), numa_node);
+	s->no_sa_tsc = table(n_tunnels, sizeof(*s->no_sa_tsc), numa_node);
+	if (!s->in || !s->out || !s->cold_in || !s->cold_out || !s->owner_in || !s->owner_out || !s->tunnel ||
+	    !s->conf || !s->no_sa_tsc) {
+		sad_free(s);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < n_sas; i++) {
+		atomic_init(&s->owner_in[i], SAD_NOBODY);
+		atomic_init(&s->owner_out[i], SAD_NOBODY);
+	}
+	for (uint32_t i = 0; i < n_tunnels; i++) {
+		atomic_init(&s->tunnel[i].tx, SAD_NO_SLOT);
+		atomic_init(&s->tunnel[i].owner, SAD_NOBODY);
+	}
+	return s;
+}
+
+void sad_free(struct sad *s)
+{
+	if (s == NULL)
+		return;
+	if (s->in != NULL)
+		secret_wipe(s->in, s->n_sas * sizeof(*s->in));
+	if (s->out != NULL)
+		secret_wipe(s->out, s->n_sas * sizeof(*s->out));
+	rte_free(s->in);
+	rte_free(s->out);
+	rte_free(s->cold_in);
+	rte_free(s->cold_out);
+	rte_free((void *)s->owner_in);
+	rte_free((void *)s->owner_out);
+	rte_free(s->tunnel);
+	rte_free(s->conf);
+	rte_free(s->no_sa_tsc);
+	rte_free(s);
+}
+
+static uint32_t addr_be(const uint8_t a[16])
+{
+	uint32_t v;
+
+	memcpy(&v, a, sizeof(v));
+	return v;
+}
+
+int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_workers)
+{
+	struct sad_tunnel_conf *c;
+
+	if (m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0 || m->family != 4 || m->worker >= n_workers ||
+	    m->df >= MSG_DF_N || m->port >= WORKER_PORTS_MAX || (m->mtu != 0 && m->mtu < MTU_MIN))
+		return -EINVAL;
+	c = &s->conf[m->tunnel.slot];
+	/* 0 while the rest changes: an install that reads in between sees no tunnel, and the control plane's order
+	 * (set, ACK, then install) rules that out anyway */
+	atomic_store_explicit(&c->gen, 0, memory_order_release);
+	c->local_be = addr_be(m->local);
+	c->mtu = m->mtu;
+	c->port = m->port;
+	c->df = m->df;
+	memcpy(c->name, m->name, sizeof(c->name));
+	c->name[sizeof(c->name) - 1] = '\0';
+	atomic_store_explicit(&c->gen, m->tunnel.gen, memory_order_release);
+	atomic_store_explicit(&s->tunnel[m->tunnel.slot].owner, m->worker, memory_order_release);
+	return 0;
+}
+
+int sad_tunnel_del(struct sad *s, struct msg_handle h)
+{
+	if (h.slot >= s->n_tunnels || h.gen == 0 ||
+	    atomic_load_explicit(&s->conf[h.slot].gen, memory_order_relaxed) != h.gen)
+		return -ENOENT;
+	atomic_store_explicit(&s->tunnel[h.slot].owner, SAD_NOBODY, memory_order_release);
+	atomic_store_explicit(&s->conf[h.slot].gen, 0, memory_order_release);
+	return 0;
+}
+
+static int suite_of(uint8_t msg_suite, enum crypto_suite *out)
+{
+	switch ((enum msg_suite)msg_suite) {
+	case MSG_SUITE_AES128_GCM16:
+		*out = CRYPTO_AES128_GCM16;
+		return 0;
+	case MSG_SUITE_AES256_GCM16:
+		*out = CRYPTO_AES256_GCM16;
+		return 0;
+	case MSG_SUITE_NONE:
+	case MSG_SUITE_N:
+		break;
+	}
+	return -ENOTSUP;
+}
+
+/* What both directions ask of an SA. */
+static int add_check(struct worker *w, const struct msg_sa_add *m, enum crypto_suite *suite)
+{
+	struct sad *s = w->sad;
+	int err = suite_of(m->suite, suite);
+
+	if (err != 0)
+		return err;
+	if (m->family != 4 || (m->flags & ~MSG_SA_ENCAP_UDP) != 0)
+		return -ENOTSUP;
+	if (m->sa.slot >= s->n_sas || m->sa.gen == 0 || m->spi <= 255 || m->n_ts == 0 || m->n_ts > MSG_TS_MAX ||
+	    m->key_len != crypto_key_len(*suite) + CRYPTO_SALT || m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0)
+		return -EINVAL;
+	for (unsigned i = 0; i < m->n_ts; i++)
+		if (m->ts[i].family != 4)
+			return -ENOTSUP;
+	if (atomic_load_explicit(&s->conf[m->tunnel.slot].gen, memory_order_acquire) != m->tunnel.gen)
+		return -ENOENT;
+	if (sad_owner_tunnel(s, m->tunnel.slot) != w->id)
+		return -EXDEV;
+	return 0;
+}
+
+static bool addrs_any(const struct msg_ts *t)
+{
+	return addr_be(t->lo) == 0 && addr_be(t->hi) == UINT32_MAX;
+}
+
+static bool ports_any(const struct msg_ts *t)
+{
+	return t->port_lo == 0 && t->port_hi == 65535;
+}
+
+/* SA_ANY, SA_SELECT or neither: decided once, here. */
+static uint8_t select_flags(const struct msg_sa_add *m)
+{
+	const struct msg_ts_pair *p = &m->ts[0];
+
+	if (m->n_ts > 1 || p->proto != 0 || !ports_any(&p->local) || !ports_any(&p->remote))
+		return SA_SELECT;
+	return addrs_any(&p->local) && addrs_any(&p->remote) ? SA_ANY : 0;
+}
+
+static void cold_set(struct sa_cold *c, const struct msg_sa_add *m)
+{
+	*c = (struct sa_cold){.gen = m->sa.gen,
+			      .spi = m->spi,
+			      .tunnel = m->tunnel,
+			      .soft_bytes = m->soft_bytes,
+			      .hard_bytes = m->hard_bytes,
+			      .soft_packets = m->soft_packets,
+			      .hard_packets = m->hard_packets,
+			      .n_ts = m->n_ts,
+			      .claimed = 1};
+	memcpy(c->ts, m->ts, sizeof(c->ts));
+}
+
+static uint32_t addr_host(const uint8_t a[16])
+{
+	return rte_be_to_cpu_32(addr_be(a));
+}
+
+static int in_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_suite suite)
+{
+	struct sad *s = w->sad;
+	struct sad_tunnel *t = &s->tunnel[m->tunnel.slot];
+	struct sa_in *sa = &s->in[m->sa.slot];
+	struct sa_cold *c = &s->cold_in[m->sa.slot];
+
+	if (spi_slot(m->spi) != m->sa.slot || m->replay_window > REPLAY_WINDOW_MAX)
+		return -EINVAL;
+	if (atomic_load_explicit(&s->owner_in[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
+		return -EEXIST;
+	if (t->n_in >= SAD_IN_PER_TUNNEL)
+		return -ENOSPC;
+	cold_set(c, m);
+	memset(sa, 0, sizeof(*sa));
+	limit_start_in(sa, c);
+	sa->spi_be = rte_cpu_to_be_32(m->spi);
+	sa->local_be = addr_be(m->local);
+	sa->remote_be = addr_be(m->remote);
+	sa->remote_port_be = m->flags & MSG_SA_ENCAP_UDP ? rte_cpu_to_be_16(m->remote_port) : 0;
+	sa->rlo = addr_host(m->ts[0].remote.lo);
+	sa->rhi = addr_host(m->ts[0].remote.hi);
+	sa->llo = addr_host(m->ts[0].local.lo);
+	sa->lhi = addr_host(m->ts[0].local.hi);
+	sa->window = m->replay_window;
+	sa->suite = (uint8_t)suite;
+	sa->flags = SA_LIVE | select_flags(m);
+	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
+	memcpy(&sa->salt, m->key + crypto_key_len(suite), CRYPTO_SALT);
+	t->n_in++;
+	atomic_store_explicit(&s->owner_in[m->sa.slot], w->id, memory_order_release);
+	return 0;
+}
+
+int sad_add_in(struct worker *w, struct msg_sa_add *m)
+{
+	enum crypto_suite suite = CRYPTO_AES128_GCM16;
+	int err = add_check(w, m, &suite);
+
+	if (err == 0)
+		err = in_fill(w, m, suite);
+	secret_wipe(m->key, sizeof(m->key));
+	return err;
+}
+
+/* Sum of the outer header's words that do not change from packet to packet: version and IHL, TTL, protocol, addresses.
+ */
+static uint16_t header_sum(const struct sa_out *sa)
+{
+	uint32_t src = rte_be_to_cpu_32(sa->src_be), dst = rte_be_to_cpu_32(sa->dst_be);
+	uint32_t proto = sa->flags & SA_ENCAP ? IPPROTO_UDP : IPPROTO_ESP;
+	uint32_t sum = 0x4500 + (OUTER_TTL << 8 | proto) + (src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/* The largest inner packet: what is left of the port's MTU after the headers and the ICV, down to a multiple of 4 for
+ * the padded text (RFC 4303 2.4), less pad length and next header. */
+static uint16_t inner_mtu(const struct worker *w, const struct sad_tunnel_conf *t, bool encap)
+{
+	uint32_t mtu = t->port < w->n_ports ? w->port[t->port].mtu : 0;
+	uint32_t over = IP4_HDR + (encap ? UDP_HDR : 0) + ESP_HDR + CRYPTO_IV + CRYPTO_ICV;
+	uint32_t inner;
+
+	if (mtu < over + MTU_MIN + ESP_TRAILER)
+		return 0;
+	inner = ((mtu - over) & ~UINT32_C(3)) - ESP_TRAILER;
+	return (uint16_t)(t->mtu != 0 && t->mtu < inner ? t->mtu : inner);
+}
+
+static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_suite suite)
+{
+	struct sad *s = w->sad;
+	const struct sad_tunnel_conf *t = &s->conf[m->tunnel.slot];
+	struct sa_out *sa = &s->out[m->sa.slot];
+	struct sa_cold *c = &s->cold_out[m->sa.slot];
+	bool encap = m->flags & MSG_SA_ENCAP_UDP;
+	uint16_t mtu = inner_mtu(w, t, encap);
+
+	if (mtu == 0 || addr_be(m->remote) == 0)
+		return -EINVAL;
+	if (atomic_load_explicit(&s->owner_out[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
+		return -EEXIST;
+	cold_set(c, m);
+	memset(sa, 0, sizeof(*sa));
+	limit_start_out(sa, c);
+	sa->src_be = addr_be(m->local);
+	sa->dst_be = addr_be(m->remote);
+	sa->spi_be = rte_cpu_to_be_32(m->spi);
+	sa->mtu = mtu;
+	sa->sport_be = rte_cpu_to_be_16(m->local_port);
+	sa->dport_be = rte_cpu_to_be_16(m->remote_port);
+	sa->df = t->df;
+	sa->suite = (uint8_t)suite;
+	sa->slot = m->sa.slot;
+	sa->tunnel = m->tunnel.slot;
+	sa->flags = SA_LIVE | select_flags(m) | (encap ? SA_ENCAP : 0);
+	sa->cksum = header_sum(sa);
+	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
+	memcpy(&sa->salt, m->key + crypto_key_len(suite), CRYPTO_SALT);
+	atomic_store_explicit(&s->owner_out[m->sa.slot], w->id, memory_order_release);
+	atomic_store_explicit(&s->tunnel[m->tunnel.slot].tx, m->sa.slot, memory_order_release);
+	return 0;
+}
+
+int sad_add_out(struct worker *w, struct msg_sa_add *m)
+{
+	enum crypto_suite suite = CRYPTO_AES128_GCM16;
+	int err = add_check(w, m, &suite);
+
+	if (err == 0)
+		err = out_fill(w, m, suite);
+	secret_wipe(m->key, sizeof(m->key));
+	return err;
+}
+
+/* The cold half of a live SA that this worker owns. */
+static int find(struct worker *w, struct msg_handle h, uint32_t dir, struct sa_cold **out)
+{
+	struct sad *s = w->sad;
+	_Atomic uint8_t *owner = dir == MSG_DIR_IN ? s->owner_in : s->owner_out;
+	struct sa_cold *c;
+
+	if (h.slot >= s->n_sas || dir > MSG_DIR_OUT)
+		return -ENOENT;
+	if (atomic_load_explicit(&owner[h.slot], memory_order_relaxed) != w->id)
+		return -ENOENT;
+	c = dir == MSG_DIR_IN ? &s->cold_in[h.slot] : &s->cold_out[h.slot];
+	if (c->gen != h.gen)
+		return -ESTALE;
+	*out = c;
+	return 0;
+}
+
+static bool in_flight(const struct crypto_batch *b, const void *sa)
+{
+	for (uint16_t i = 0; b != NULL && i < b->n; i++)
+		if (b->sa[i] == sa)
+			return true;
+	return false;
+}
+
+static void info_fill(const struct sad *s, uint32_t slot, uint32_t dir, struct msg_sa_event *e)
+{
+	const struct sa_cold *c = dir == MSG_DIR_IN ? &s->cold_in[slot] : &s->cold_out[slot];
+
+	e->sa = (struct msg_handle){slot, c->gen};
+	e->tunnel = c->tunnel;
+	e->dir = dir;
+	e->spi = c->spi;
+	sad_counters(s, slot, dir, &e->c);
+}
+
+static void stats_clear(struct worker *w, uint32_t slot, uint32_t dir)
+{
+	if (w->sa_stats != NULL)
+		__atomic_store_n(&w->sa_stats[slot * 2 + dir].gen, 0, __ATOMIC_RELAXED);
+}
+
+int sad_del(struct worker *w, struct msg_handle sa, uint32_t dir, struct msg_sa_event *gone)
+{
+	struct sad *s = w->sad;
+	struct sa_cold *c = NULL;
+	int err = find(w, sa, dir, &c);
+
+	if (err != 0)
+		return err;
+	if (in_flight(dir == MSG_DIR_IN ? w->batch_in : w->batch_out,
+		      dir == MSG_DIR_IN ? (void *)&s->in[sa.slot] : (void *)&s->out[sa.slot]))
+		return -EBUSY;
+	info_fill(s, sa.slot, dir, gone);
+	stats_clear(w, sa.slot, dir);
+	if (dir == MSG_DIR_IN) {
+		s->tunnel[c->tunnel.slot].n_in--;
+		secret_wipe(&s->in[sa.slot], sizeof(s->in[sa.slot]));
+	} else {
+		struct sad_tunnel *t = &s->tunnel[c->tunnel.slot];
+
+		if (atomic_load_explicit(&t->tx, memory_order_relaxed) == sa.slot)
+			atomic_store_explicit(&t->tx, SAD_NO_SLOT, memory_order_release);
+		secret_wipe(&s->out[sa.slot], sizeof(s->out[sa.slot]));
+	}
+	secret_wipe(c, sizeof(*c));
+	atomic_store_explicit(dir == MSG_DIR_IN ? &s->owner_in[sa.slot] : &s->owner_out[sa.slot], SAD_NOBODY,
+			      memory_order_release);
+	return 0;
+}
+
+int sad_move(struct worker *w, const struct msg_sa_move *m)
+{
+	struct sa_cold *c = NULL;
+	int err = find(w, m->sa, m->dir, &c);
+
+	if (err != 0)
+		return err;
+	if (m->family != 4 || addr_be(m->remote) == 0)
+		return -EINVAL;
+	if (m->dir == MSG_DIR_IN) {
+		struct sa_in *sa = &w->sad->in[m->sa.slot];
+
+		sa->remote_be = addr_be(m->remote);
+		sa->remote_port_be = rte_cpu_to_be_16(m->remote_port);
+	} else {
+		struct sa_out *sa = &w->sad->out[m->sa.slot];
+
+		if (sa->flags & SA_ENCAP && m->remote_port == 0)
+			return -EINVAL;
+		sa->dst_be = addr_be(m->remote);
+		sa->dport_be = rte_cpu_to_be_16(m->remote_port);
+		sa->cksum = header_sum(sa);
+	}
+	return 0;
+}
+
+int sad_adopt(struct worker *w, struct msg_handle sa, uint32_t dir)
+{
+	struct sa_cold *c = NULL;
+	int err = find(w, sa, dir, &c);
+
+	if (err == 0)
+		c->claimed = 1;
+	return err;
+}
+
+uint32_t sad_next(struct worker *w, uint32_t from, uint32_t dir, struct msg_sa_event *info)
+{
+	const struct sad *s = w->sad;
+	const _Atomic uint8_t *owner = dir == MSG_DIR_IN ? s->owner_in : s->owner_out;
+
+	for (uint32_t i = from; i < s->n_sas; i++) {
+		if (atomic_load_explicit(&owner[i], memory_order_relaxed) != w->id)
+			continue;
+		info_fill(s, i, dir, info);
+		return i;
+	}
+	return SAD_NO_SLOT;
+}
+
+void sad_counters(const struct sad *s, uint32_t slot, uint32_t dir, struct msg_sa_counters *c)
+{
+	if (dir == MSG_DIR_IN) {
+		const struct sa_in *sa = &s->in[slot];
+		const struct sa_cold *cold = &s->cold_in[slot];
+
+		c->packets = cold->packets_mark - (uint64_t)sa->packets_left;
+		c->octets = cold->bytes_mark - (uint64_t)sa->bytes_left;
+		c->seq = sa->head;
+		memcpy(c->drop, cold->drop, sizeof(c->drop));
+	} else {
+		const struct sa_out *sa = &s->out[slot];
+		const struct sa_cold *cold = &s->cold_out[slot];
+
+		c->packets = sa->seq;
+		c->octets = cold->bytes_mark - (uint64_t)sa->bytes_left;
+		c->seq = sa->seq;
+		memcpy(c->drop, cold->drop, sizeof(c->drop));
+	}
+}

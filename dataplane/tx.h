@@ -1,0 +1,13 @@
+/* Frames to the ports. */
+#pragma once
+
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+struct worker;
+
+/* Takes all n: whole frames, m->port says where to. */
+void tx_push(struct worker *w, struct rte_mbuf **m, uint16_t n);
+/* Give everything in w->tx[] to the devices. What a device does not take is dropped: TX_FULL; it never waits. */
+void tx_flush(struct worker *w);
