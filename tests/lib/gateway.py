@@ -18,7 +18,9 @@ class IkeSa:
     def __init__(self, d):
         self.raw, self.state, self.role = d, d["state"], d["role"]
         self.spi_i, self.spi_r = d["spi_i"], d["spi_r"]
-        self.remote_port = d["remote_port"]
+        self.remote, _, port = d["remote"].partition(":")
+        self.remote_port = int(port or 0)
+        self.nat, self.encr, self.prf, self.dh = d["nat"], d["encr"], d["prf"], d["dh"]
 
 
 class Child:
@@ -26,7 +28,8 @@ class Child:
 
     def __init__(self, d):
         self.raw, self.state = d, d["state"]
-        self.spi_in, self.spi_out = d["spi_in"], d["spi_out"]
+        self.spi_in, self.spi_out = d["spi_in"][2:], d["spi_out"][2:]
+        self.encr, self.dh, self.selectors = d["encr"], d["dh"], d["selectors"]
         self.bytes_in, self.bytes_out = d["in"]["octets"], d["out"]["octets"]
         self.packets_in, self.packets_out = d["in"]["packets"], d["out"]["packets"]
 
@@ -88,7 +91,12 @@ class Gateway:
         return rows(json.loads(self.gwctl("show", what, *more, "--json").stdout))
 
     def tunnel(self, name):
+        """The tunnel's row, with the sums over all SAs that it ever had."""
         return next(t for t in self.show("tunnels") if t["name"] == name)
+
+    def drops(self):
+        """Packets dropped, by reason."""
+        return {r["reason"]: r["packets"] for r in self.show("drops")}
 
     def up(self, name, check=True):
         return self.gwctl("tunnel", name, "up", check=check)

@@ -42,6 +42,14 @@ def main(module, context=None):
     sys.exit(1 if failed else 0)
 
 
+def _explain(args):
+    """What the context knows about a failure: its explain(), if it has one."""
+    try:
+        return args[0].explain() if args and hasattr(args[0], "explain") else ""
+    except Exception as e:
+        return f"explain: {e}"
+
+
 def _case(number, name, case, args):
     started = time.monotonic()
     seconds = getattr(case, "seconds", CASE_SECONDS)
@@ -60,7 +68,8 @@ def _case(number, name, case, args):
             raise
         print(f"not ok {label}")
         text = f"took longer than {seconds} s" if isinstance(e, Timeout) else ""
-        for line in (text + "\n" + traceback.format_exc()).strip().splitlines():
+        text += "\n" + traceback.format_exc() + _explain(args)
+        for line in text.strip().splitlines():
             print(f"# {line}")
         sys.stdout.flush()
         return False

@@ -7,8 +7,12 @@ With nat=False there is no router: strongSwan itself has 203.0.113.2.
 """
 
 import re
+import signal
+import subprocess
 
+import netlab
 from gateway import Gateway
+from netlab import Lab, LabError, wait_for
 from strongswan import Charon, merge
 
 GW, PEER, PEER_INSIDE = "203.0.113.1", "203.0.113.2", "192.168.77.2"
@@ -16,6 +20,7 @@ HOST_A, HOST_B = "10.1.0.10", "10.2.0.10"
 NET_A, NET_B = "10.1.0.0/24", "10.2.0.0/24"
 PSK = "correct horse battery staple"
 ID_A, ID_B = "site-a.example", "site-b.example"
+TUNNEL, CONNECTION, CHILD = "site-b", "site-a", "net"  # ours; strongSwan's
 
 # The router hides strongSwan, and lets IKE and ESP-in-UDP from outside through to it. What it sees of our gateway's
 # ESP it counts: UDP to port 4500 whose first four octets (the SPI) are not zero (RFC 3948 2.2).
@@ -132,3 +137,109 @@ class TwoSites:
         """ESP packets of our gateway that the router has seen."""
         text = self.router.run("nft", "list", "counter", "ip", "demo", "wan_esp", peer=True).stdout
         return int(re.search(r"packets (\d+)", text).group(1))
+
+
+class Bench:
+    """Two sites whose daemons are started anew for every case: the context of the interop tests (tap.main)."""
+
+    def __init__(self, nat=False):
+        self.nat, self.gw, self.peer, self.starts = nat, None, None, 0
+
+    def __enter__(self):
+        self.lab = Lab()
+        self.net = TwoSites(self.lab, self.nat)
+        return self
+
+    def __exit__(self, *exc):
+        self.lab.close()
+
+    def fresh(self, tunnel=None, ike=None, child=None, psk=PSK, peer_psk=PSK, options=None, **more):
+        """Both ends running and configured, nothing negotiated. tunnel: our keys; ike and child: strongSwan's."""
+        self.stop()
+        self.starts += 1
+        self.peer = self.net.charon(ike, child, peer_psk, options, name=f"charon{self.starts}")
+        self.gw = self.net.gateway(tunnel, psk, name=f"gw{self.starts}", **more)
+        return self.gw, self.peer
+
+    def stop(self):
+        for end in (self.gw, self.peer):
+            if end:
+                end.stop()
+        self.gw = self.peer = None
+
+    # -- what the tests ask
+
+    def up(self, by_us=True):
+        """Bring the tunnel up from one end, and wait until both ends agree on it."""
+        if by_us:
+            self.gw.up(TUNNEL)
+        else:
+            self.peer.initiate(CHILD)
+        self.wait_settled()
+
+    def spis(self):
+        """(IKE SPIs, child SPIs towards us and towards the peer), each as (ours, the peer's) sets."""
+        ike = {(s.spi_i, s.spi_r) for s in self.gw.ikes(TUNNEL)}, {(s.spi_i, s.spi_r) for s in self.peer.sas()}
+        child = (
+            {(c.spi_in, c.spi_out) for c in self.gw.children(TUNNEL)},
+            {(c.spi_out, c.spi_in) for s in self.peer.sas() for c in s.children},
+        )
+        return ike, child
+
+    def settled(self):
+        """One IKE_SA with one child, the same at both ends?"""
+        ike, child = self.spis()
+        return len(ike[0]) == len(child[0]) == 1 and ike[0] == ike[1] and child[0] == child[1]
+
+    def wait_settled(self, timeout=20):
+        try:
+            wait_for("one IKE_SA with one child, the same at both ends", self.settled, timeout, 0.1)
+        except LabError as e:
+            raise LabError(f"{e}: (ike, child) as (ours, theirs): {self.spis()}") from None
+
+    def wait_empty(self, timeout=10):
+        wait_for("no SA at either end", lambda: not any(s for pair in self.spis() for s in pair), timeout, 0.1)
+
+    def traffic(self, count=10):
+        """Echoes both ways, none lost."""
+        for ns, address in ((self.net.a, HOST_B), (self.net.b, HOST_A)):
+            sent, received, _ = ns.ping(address, count, 0.02)
+            if sent != received:
+                raise LabError(f"{received} of {sent} pings from {ns.name} came back; drops: {self.gw.drops()}")
+
+    def no_traffic(self):
+        if self.net.a.pings(HOST_B) or self.net.b.pings(HOST_A):
+            raise LabError("an echo came back although there is no tunnel")
+
+    def error(self):
+        """Why the tunnel is down, in our words."""
+        return self.gw.tunnel(TUNNEL)["last_error"] or ""
+
+    def explain(self):
+        """The ends of the logs, for a failed case."""
+        text = ""
+        if self.gw:
+            text += "our log:\n" + "".join(self.gw.log_text().splitlines(True)[-40:])
+        if self.peer:
+            text += "strongSwan's log:\n" + netlab.tail(self.peer.logfile, 30)
+        return text
+
+
+class Pings:
+    """Echoes in the background; lost() waits for the last and counts the missing ones."""
+
+    def __init__(self, ns, address, count=500, interval=0.01):
+        argv = ["ping", "-n", "-i", interval, "-c", count, "-W", 2, address]
+        self.process = ns.start("pings", *argv, peer=True, stdout=subprocess.PIPE)
+
+    def running(self):
+        return self.process.alive()
+
+    def stop(self):
+        """No more echoes; (sent, received)."""
+        self.process.signal(signal.SIGINT)
+        return self.result()
+
+    def result(self):
+        sent, received, _ = netlab.ping_result(self.process.popen.communicate(timeout=60)[0])
+        return sent, received
