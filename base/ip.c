@@ -103,7 +103,7 @@ int ip_prefix_parse(const char *s, bool keep_host, struct ip_prefix *out)
 const char *ip_str(const struct ip_addr *a, char buf[IP_STR])
 {
 	if (a->family != IP_V4 && a->family != IP_V6)
-		return strcpy(buf, "-");
+		return memcpy(buf, "-", 2);
 	inet_ntop(a->family == IP_V6 ? AF_INET6 : AF_INET, a->b, buf, IP_STR);
 	return buf;
 }

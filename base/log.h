@@ -17,9 +17,11 @@
 #define LOG_LEVELS(X) X(LOG_ERR, "error") X(LOG_WARN, "warn") X(LOG_INFO, "info") X(LOG_DEBUG, "debug")
 XLIST_ENUM(log_level, LOG_LEVEL_N, LOG_LEVELS);
 
+/* clang-format off */
 #define LOG_COMPONENTS(X)                                                                          \
 	X(LOG_MAIN, "main") X(LOG_CONFIG, "config") X(LOG_RING, "ring") X(LOG_PORT, "port")        \
 	X(LOG_CTL, "ctl") X(LOG_IKE, "ike") X(LOG_SADB, "sadb") X(LOG_BGP, "bgp") X(LOG_MGMT, "mgmt")
+/* clang-format on */
 XLIST_ENUM(log_comp, LOG_COMP_N, LOG_COMPONENTS);
 
 /* Token bucket of a call site: LOG_BURST lines at once, then one a second. */
@@ -40,19 +42,19 @@ const char *log_esc(const void *s, size_t len, char *buf, size_t cap);
 
 void log_line(enum log_comp comp, enum log_level level, struct log_limit *limit, const char *fmt, ...) PRINTF(4, 5);
 
-#define LOG_AT(comp, level, limit, ...)                                  \
-	do {                                                             \
-		if (log_on(comp, level))                                 \
-			log_line(comp, level, limit, __VA_ARGS__);       \
+#define LOG_AT(comp, level, limit, ...)                            \
+	do {                                                       \
+		if (log_on(comp, level))                           \
+			log_line(comp, level, limit, __VA_ARGS__); \
 	} while (0)
 
 #define log_err(comp, ...)   LOG_AT(comp, LOG_ERR, NULL, __VA_ARGS__)
 #define log_info(comp, ...)  LOG_AT(comp, LOG_INFO, NULL, __VA_ARGS__)
 #define log_debug(comp, ...) LOG_AT(comp, LOG_DEBUG, NULL, __VA_ARGS__)
-#define log_warn(comp, ...)                                              \
-	do {                                                             \
-		static struct log_limit log_limit_;                      \
-		LOG_AT(comp, LOG_WARN, &log_limit_, __VA_ARGS__);        \
+#define log_warn(comp, ...)                                       \
+	do {                                                      \
+		static struct log_limit log_limit_;               \
+		LOG_AT(comp, LOG_WARN, &log_limit_, __VA_ARGS__); \
 	} while (0)
 
 /* Start-up cannot go on: what, which object, the way out; then exit(1). */

@@ -9,13 +9,12 @@
 #define XLIST_ID(id, name)  id,
 #define XLIST_STR(id, name) [id] = name,
 
-#define XLIST_ENUM(tag, last, LIST) \
-	enum tag { LIST(XLIST_ID) last }
+#define XLIST_ENUM(tag, last, LIST) enum tag { LIST(XLIST_ID) last }
 
 /* Defines `const char *fn(unsigned v)`; "?" for a value outside the list. */
-#define XLIST_NAME(fn, last, LIST)                                  \
-	const char *fn(unsigned v)                                  \
-	{                                                           \
+#define XLIST_NAME(fn, last, LIST)                                    \
+	const char *fn(unsigned v)                                    \
+	{                                                             \
 		static const char *const names[] = {LIST(XLIST_STR)}; \
-		return v < (last) && names[v] ? names[v] : "?";     \
+		return v < (last) && names[v] ? names[v] : "?";       \
 	}

@@ -33,6 +33,7 @@
 
 enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 65535 };
 
+/* clang-format off */
 #define MSG_TYPES(X)                                                                                         \
 	X(MSG_NONE, "none")                                                                                  \
 	/* commands */                                                                                       \
@@ -53,6 +54,7 @@ enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 6
 	X(MSG_LINK, "link") X(MSG_SA_INFO, "sa-info") X(MSG_SA_INFO_END, "sa-info-end")                      \
 	/* a command again: numbers never move */                                                            \
 	X(MSG_SA_MOVE, "sa-move")
+/* clang-format on */
 XLIST_ENUM(msg_type, MSG_TYPE_N, MSG_TYPES);
 
 const char *msg_type_name(unsigned v);
@@ -95,7 +97,9 @@ struct MSG_VIEW msg_ts_pair {
 enum { MSG_TS_MAX = 3, MSG_KEY_MAX = 64 };
 
 /* ESP suites of the data plane. Numbers are ours. */
+/* clang-format off */
 #define MSG_SUITES(X) X(MSG_SUITE_NONE, "none") X(MSG_SUITE_AES128_GCM16, "AES-GCM-16-128") X(MSG_SUITE_AES256_GCM16, "AES-GCM-16-256")
+/* clang-format on */
 XLIST_ENUM(msg_suite, MSG_SUITE_N, MSG_SUITES);
 const char *msg_suite_name(unsigned v);
 
@@ -106,14 +110,14 @@ enum { MSG_DF_COPY, MSG_DF_SET, MSG_DF_CLEAR, MSG_DF_N };
 struct MSG_VIEW msg_tunnel_set {
 	struct msg_hdr hdr;
 	struct msg_handle tunnel;
-	uint8_t worker;    /* owner of all its SAs */
-	uint8_t family;    /* of the outer addresses */
-	uint8_t df;        /* MSG_DF_* of the outer header */
+	uint8_t worker; /* owner of all its SAs */
+	uint8_t family; /* of the outer addresses */
+	uint8_t df;     /* MSG_DF_* of the outer header */
 	uint8_t pad;
-	uint16_t mtu;      /* largest inner packet; 0: from the port's MTU and the SA's overhead */
-	uint16_t port;     /* the local port's index in the config */
+	uint16_t mtu;  /* largest inner packet; 0: from the port's MTU and the SA's overhead */
+	uint16_t port; /* the local port's index in the config */
 	uint8_t local[16];
-	char name[32];     /* as in the config ([A-Za-z0-9][A-Za-z0-9_.-]*), NUL-terminated and filled with NUL */
+	char name[32]; /* as in the config ([A-Za-z0-9][A-Za-z0-9_.-]*), NUL-terminated and filled with NUL */
 };
 
 struct MSG_VIEW msg_tunnel_del {
@@ -127,16 +131,17 @@ struct MSG_VIEW msg_tunnel_del {
 struct MSG_VIEW msg_sa_add {
 	struct msg_hdr hdr;
 	struct msg_handle sa, tunnel;
-	uint32_t spi;            /* as on the wire, host order; > 255 */
-	uint8_t suite;           /* enum msg_suite */
-	uint8_t flags;           /* MSG_SA_* */
-	uint8_t family;          /* of local and remote */
-	uint8_t n_ts;            /* 1..MSG_TS_MAX */
-	uint8_t local[16], remote[16]; /* outer addresses */
+	uint32_t spi;                     /* as on the wire, host order; > 255 */
+	uint8_t suite;                    /* enum msg_suite */
+	uint8_t flags;                    /* MSG_SA_* */
+	uint8_t family;                   /* of local and remote */
+	uint8_t n_ts;                     /* 1..MSG_TS_MAX */
+	uint8_t local[16], remote[16];    /* outer addresses */
 	uint16_t local_port, remote_port; /* UDP encapsulation; else 0 */
-	uint16_t replay_window;  /* packets: 0 or a power of two in 64..1024; OUT: 0 */
-	uint16_t key_len;        /* octets: key, then salt (RFC 4106 8.1) */
-	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets; /* 1..; soft <= hard; UINT64_MAX: none. Inner octets */
+	uint16_t replay_window;           /* packets: 0 or a power of two in 64..1024; OUT: 0 */
+	uint16_t key_len;                 /* octets: key, then salt (RFC 4106 8.1) */
+	/* 1..; soft <= hard; UINT64_MAX: none. Inner octets */
+	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
 	uint8_t key[MSG_KEY_MAX];
 	struct msg_ts_pair ts[MSG_TS_MAX];
 };
@@ -184,11 +189,11 @@ enum { MSG_NH_DROP, MSG_NH_PORT, MSG_NH_TUNNEL, MSG_NH_LOCAL, MSG_NH_KIND_N };
 struct MSG_VIEW msg_nexthop {
 	struct msg_hdr hdr;
 	uint32_t id;
-	uint8_t kind;      /* MSG_NH_* */
-	uint8_t family;    /* of via */
-	uint16_t port;     /* PORT: index in the config */
+	uint8_t kind;             /* MSG_NH_* */
+	uint8_t family;           /* of via */
+	uint16_t port;            /* PORT: index in the config */
 	struct msg_handle tunnel; /* TUNNEL */
-	uint8_t via[16];   /* PORT: the gateway; all zero: on link */
+	uint8_t via[16];          /* PORT: the gateway; all zero: on link */
 };
 
 /* ROUTE_SET, ROUTE_DEL (nexthop 0), SYNC_BEGIN, SYNC_END (all but type, seq and attach 0): 64 octets, on the route ring.
@@ -211,25 +216,27 @@ struct MSG_VIEW msg_barrier {
 /* ACK, NACK. */
 struct MSG_VIEW msg_ack {
 	struct msg_hdr hdr;
-	uint16_t type;   /* of the command */
+	uint16_t type; /* of the command */
 	uint16_t pad;
-	int32_t status;  /* 0, or -errno */
+	int32_t status; /* 0, or -errno */
 };
 
 /* Counters of one SA: the fields of the classic "show ikev2 child-sa". Octets are inner IP octets. */
+/* clang-format off */
 #define MSG_SA_DROPS(X)                                                                                     \
 	X(MSG_SA_DROP_INVALID_SA, "invalid sa") X(MSG_SA_DROP_REPLAY, "replay detected")                    \
 	X(MSG_SA_DROP_INTEGRITY, "integrity failure") X(MSG_SA_DROP_CIPHER, "cipher failure")               \
 	X(MSG_SA_DROP_TRUNCATED, "packet truncated") X(MSG_SA_DROP_PADDING, "invalid padding")              \
 	X(MSG_SA_DROP_PROTOCOL, "unknown protocol") X(MSG_SA_DROP_MEMORY, "out of memory")                  \
 	X(MSG_SA_DROP_TS, "ts unacceptable") X(MSG_SA_DROP_MISC, "misc error")
+/* clang-format on */
 XLIST_ENUM(msg_sa_drop, MSG_SA_DROP_N, MSG_SA_DROPS);
 const char *msg_sa_drop_name(unsigned v);
 
 struct MSG_VIEW msg_sa_counters {
 	uint64_t packets, octets;
 	uint64_t drop[MSG_SA_DROP_N];
-	uint64_t seq;      /* last sent, or highest received */
+	uint64_t seq; /* last sent, or highest received */
 };
 
 /* SA_SOFT, SA_HARD (once each), SA_GONE, SA_INFO. SA_INFO_END is a bare head. */
@@ -279,12 +286,12 @@ enum { MSG_IKE_MORE = 1 << 0, MSG_IKE_ENCAP = 1 << 1, MSG_IKE_HDR = 64, MSG_IKE_
 
 struct MSG_VIEW msg_ike {
 	uint32_t attach;
-	uint16_t len;      /* octets in data */
-	uint8_t flags;     /* MSG_IKE_* */
+	uint16_t len;  /* octets in data */
+	uint8_t flags; /* MSG_IKE_* */
 	uint8_t family;
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;
-	uint16_t port;     /* port that received or shall send: index in the config; UINT16_MAX: by the route */
+	uint16_t port; /* port that received or shall send: index in the config; UINT16_MAX: by the route */
 	uint8_t worker;
 	uint8_t pad[17];
 	uint8_t data[MSG_IKE_DATA];

@@ -33,14 +33,14 @@ enum { SHM_CMD_CAP = 1024, SHM_EVT_CAP = 1024, SHM_IKE_INIT_CAP = 128, SHM_IKE_C
 
 /* What both sides must agree on before a byte is used. */
 struct shm_hello {
-	uint32_t magic, layout;    /* SHM_MAGIC, MSG_LAYOUT */
-	uint64_t size;             /* octets of the segment */
-	uint64_t epoch;            /* new at each data-plane start */
-	uint32_t attach;           /* generation of this hand-over */
+	uint32_t magic, layout; /* SHM_MAGIC, MSG_LAYOUT */
+	uint64_t size;          /* octets of the segment */
+	uint64_t epoch;         /* new at each data-plane start */
+	uint32_t attach;        /* generation of this hand-over */
 	uint32_t workers, ports, sas, tunnels, nexthops;
-	uint32_t struct_sum;       /* shm_struct_sum(): sizes of all shared structs */
+	uint32_t struct_sum; /* shm_struct_sum(): sizes of all shared structs */
 	uint32_t pid;
-	char build[32];            /* version, for the log */
+	char build[32]; /* version, for the log */
 };
 
 /* The control plane's answer: it has mapped this very segment. */
@@ -60,10 +60,10 @@ struct shm_hdr {
 
 /* A side's private view of a mapped segment. The same struct serves both: a ring's end is who pushes and who pops. */
 struct shm {
-	struct shm_hello hello;   /* private copy, checked */
+	struct shm_hello hello; /* private copy, checked */
 	struct shm_hdr *hdr;
 	uint8_t *base;
-	int memfd; /* owned; 0: none */
+	int memfd;                                                /* owned; 0: none */
 	int bell_control, bell_ctl, bell_worker[SHM_WORKERS_MAX]; /* our ends, owned; 0: none */
 	int bell_far[2 + SHM_WORKERS_MAX]; /* data plane: the ends that go to the control plane */
 	struct stats_worker *worker_stats; /* [workers] */
