@@ -18,9 +18,12 @@ static const struct vector {
 	size_t size;
 	const uint8_t *sk, *rekey, *child, *child_pfs, *auth;
 } vectors[] = {
-	{ALG_PRF_HMAC_SHA2_256, 32, kdf_sk_sha256, kdf_rekey_sha256, kdf_child_sha256, kdf_child_pfs_sha256, kdf_auth_sha256},
-	{ALG_PRF_HMAC_SHA2_384, 48, kdf_sk_sha384, kdf_rekey_sha384, kdf_child_sha384, kdf_child_pfs_sha384, kdf_auth_sha384},
-	{ALG_PRF_HMAC_SHA2_512, 64, kdf_sk_sha512, kdf_rekey_sha512, kdf_child_sha512, kdf_child_pfs_sha512, kdf_auth_sha512},
+	{ALG_PRF_HMAC_SHA2_256, 32, kdf_sk_sha256, kdf_rekey_sha256, kdf_child_sha256, kdf_child_pfs_sha256,
+	 kdf_auth_sha256},
+	{ALG_PRF_HMAC_SHA2_384, 48, kdf_sk_sha384, kdf_rekey_sha384, kdf_child_sha384, kdf_child_pfs_sha384,
+	 kdf_auth_sha384},
+	{ALG_PRF_HMAC_SHA2_512, 64, kdf_sk_sha512, kdf_rekey_sha512, kdf_child_sha512, kdf_child_pfs_sha512,
+	 kdf_auth_sha512},
 };
 
 static struct ike_nonce nonce(const uint8_t *b, size_t len)
@@ -39,7 +42,8 @@ static int setup(void **state)
 	(void)state;
 	ni = nonce(kdf_ni, sizeof(kdf_ni));
 	nr = nonce(kdf_nr, sizeof(kdf_nr));
-	return secret_set(&shared, kdf_shared, sizeof(kdf_shared)) || secret_set(&shared2, kdf_shared2, sizeof(kdf_shared2));
+	return secret_set(&shared, kdf_shared, sizeof(kdf_shared)) ||
+	       secret_set(&shared2, kdf_shared2, sizeof(kdf_shared2));
 }
 
 static int ike_keys(const struct vector *v, uint16_t bits, struct keymat_ike *out)
@@ -129,8 +133,8 @@ static void child_keys_with_and_without_pfs(void **state)
 		struct secret in = {0}, out = {0};
 
 		assert_int_equal(ike_keys(v, 256, &k), 0);
-		assert_int_equal(keymat_child(prf, &k.d, NULL, &ni, &nr, alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256), &in,
-					      &out),
+		assert_int_equal(keymat_child(prf, &k.d, NULL, &ni, &nr, alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256),
+					      &in, &out),
 				 0);
 		expect(v->child, &in, 36);
 		expect(v->child + 36, &out, 36);
