@@ -27,7 +27,7 @@ static void free_closed(uv_handle_t *h)
 {
 	struct dp *dp = h->data;
 
-	if (--dp->n_timers)
+	if (--dp->n_handles)
 		return;
 	free(dp->pending);
 	free(dp);

@@ -84,7 +84,7 @@ void dp_link_detach(struct dp *dp, const char *cause)
 	dp->broken = NULL;
 	dp->bells = 0;
 	dp->state = DP_WAITING; /* dp_send() refuses from here on */
-	uv_timer_stop(&dp->more);
+	uv_idle_stop(&dp->more);
 	if (was) {
 		log_warn(LOG_RING, "event=data-plane-lost epoch=%016" PRIx64 " cause=\"%s\"", dp->epoch, cause);
 		fail_pending(dp);
@@ -182,7 +182,7 @@ static bool drain(struct dp *dp, struct spsc *q, unsigned from)
 	return true;
 }
 
-static void more_due(uv_timer_t *t);
+static void more_due(uv_idle_t *h);
 
 /* One turn over all rings: SA events first, then the datagrams, of which each worker gets its share. */
 static void turn(struct dp *dp)
@@ -194,13 +194,14 @@ static void turn(struct dp *dp)
 	if (!dp->broken)
 		more |= dp->ops.ike(dp->ops.ctx);
 	if (more && !dp->broken)
-		uv_timer_start(&dp->more, more_due, 0, 0);
+		uv_idle_start(&dp->more, more_due);
 }
 
-static void more_due(uv_timer_t *t)
+static void more_due(uv_idle_t *h)
 {
-	struct dp *dp = t->data;
+	struct dp *dp = h->data;
 
+	uv_idle_stop(h);
 	if (dp->state == DP_ATTACHED)
 		turn(dp);
 }
@@ -264,7 +265,7 @@ static void attach_done(struct dp *dp)
 		 dp->shm.hello.build, new_life ? " new-life=yes" : "");
 	dp->ops.attached(dp->ops.ctx, new_life);
 	/* what came before we listened */
-	uv_timer_start(&dp->more, more_due, 0, 0);
+	uv_idle_start(&dp->more, more_due);
 }
 
 static void take_hello(struct dp *dp)
@@ -356,8 +357,8 @@ static void connect_now(struct dp *dp)
 void dp_link_start(struct dp *dp)
 {
 	uv_timer_init(&dp->loop->uv, &dp->timer);
-	uv_timer_init(&dp->loop->uv, &dp->more);
+	uv_idle_init(&dp->loop->uv, &dp->more);
 	dp->timer.data = dp->more.data = dp;
-	dp->n_timers = 2;
+	dp->n_handles = 2;
 	uv_timer_start(&dp->timer, timer_due, 0, 0);
 }

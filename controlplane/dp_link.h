@@ -35,9 +35,9 @@ struct dp {
 	struct dp_ops ops;
 	enum dp_state state;
 	struct dp_conn *conn;
-	uv_timer_t timer;  /* back-off, or the wait for hello */
-	uv_timer_t more;   /* a turn left something: soon again */
-	unsigned n_timers; /* open */
+	uv_timer_t timer;   /* back-off, or the wait for hello */
+	uv_idle_t more;     /* a turn left something: again, after the others */
+	unsigned n_handles; /* open, of these two */
 	uint32_t backoff_ms;
 	bool said_waiting;
 	const char *broken; /* why to drop the connection at the end of the turn */

@@ -88,6 +88,8 @@ int loop_init(struct loop *l, const struct loop_ops *ops, bool signals)
 	int rc;
 
 	*l = (struct loop){.ops = *ops, .armed_ms = UINT64_MAX};
+	/* a client that closes in the middle of its reply is an error of its own, not the end of us */
+	signal(SIGPIPE, SIG_IGN);
 	rc = uv_loop_init(&l->uv);
 	if (rc)
 		return rc;

@@ -28,11 +28,11 @@ struct status_frame {
 
 enum status_op { STATUS_SHOW, STATUS_TUNNEL };
 
-#define STATUS_SHOWS(X)                                                                      \
-	X(STATUS_TUNNELS, "tunnels")                                                         \
-	X(STATUS_IKE_SAS, "ike-sas")                                                         \
-	X(STATUS_CHILD_SAS, "child-sas") X(STATUS_ROUTES, "routes") X(STATUS_PORTS, "ports") \
-		X(STATUS_WORKERS, "workers") X(STATUS_DROPS, "drops")
+#define STATUS_SHOWS(X)                  \
+	X(STATUS_TUNNELS, "tunnels")     \
+	X(STATUS_IKE_SAS, "ike-sas")     \
+	X(STATUS_CHILD_SAS, "child-sas") \
+	X(STATUS_ROUTES, "routes") X(STATUS_PORTS, "ports") X(STATUS_WORKERS, "workers") X(STATUS_DROPS, "drops")
 XLIST_ENUM(status_show, STATUS_SHOW_N, STATUS_SHOWS);
 const char *status_req_show_name(unsigned v);
 

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { BUDGET = 64 };
+
 static void must(bool ok, const char *what)
 {
 	if (ok)
@@ -122,29 +124,53 @@ static void take_routes(struct fake_dp *f)
 		atomic_store(&f->shm.hdr->applied, f->applied);
 }
 
+static void again(uv_idle_t *t);
+
+/* Up to BUDGET commands of each ring: the answers must find room. */
+static void turn(struct fake_dp *f)
+{
+	bool more = false;
+	union msg m;
+
+	for (unsigned i = 0; i < BUDGET && !spsc_pop(&f->shm.ctl_cmd, &m); i++) {
+		take_cmd(f, FAKE_CTL, &m);
+		more |= i + 1 == BUDGET;
+	}
+	for (unsigned w = 0; w < f->params.workers; w++)
+		for (unsigned i = 0; i < BUDGET && !spsc_pop(&f->shm.w[w].cmd, &m); i++) {
+			take_cmd(f, w, &m);
+			more |= i + 1 == BUDGET;
+		}
+	take_routes(f);
+	if (more)
+		uv_idle_start(f->again, again);
+}
+
+static void again(uv_idle_t *t)
+{
+	uv_idle_stop(t);
+	turn(t->data);
+}
+
 static void on_bell(uv_poll_t *p, int status, int events)
 {
 	struct fake_dp *f = p->data;
 
 	(void)status;
 	(void)events;
-	if (f->silent)
-		return;
 	for (unsigned w = 0; w < f->params.workers; w++)
 		shm_clear_bell(f->shm.bell_worker[w]);
 	shm_clear_bell(f->shm.bell_ctl);
-	union msg m;
-	while (!spsc_pop(&f->shm.ctl_cmd, &m))
-		take_cmd(f, FAKE_CTL, &m);
-	for (unsigned w = 0; w < f->params.workers; w++)
-		while (!spsc_pop(&f->shm.w[w].cmd, &m))
-			take_cmd(f, w, &m);
-	take_routes(f);
+	if (!f->silent)
+		turn(f);
 }
 
 void fake_dp_drop(struct fake_dp *f)
 {
 	unwatch(&f->p_conn);
+	if (f->again)
+		uv_close((uv_handle_t *)f->again, closed);
+	f->again = NULL;
 	for (unsigned i = 0; i <= SHM_WORKERS_MAX; i++)
 		unwatch(&f->p_bell[i]);
 	if (f->conn > 0)
@@ -166,6 +192,9 @@ static void on_conn(uv_poll_t *p, int status, int events)
 		return;
 	}
 	f->attached = true;
+	f->again = calloc(1, sizeof(*f->again));
+	must(f->again && !uv_idle_init(f->uv, f->again), "idle");
+	f->again->data = f;
 	for (unsigned w = 0; w < f->params.workers; w++)
 		f->p_bell[w] = watch(f, f->shm.bell_worker[w], on_bell);
 	f->p_bell[SHM_WORKERS_MAX] = watch(f, f->shm.bell_ctl, on_bell);

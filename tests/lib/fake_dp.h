@@ -18,6 +18,7 @@ struct fake_dp {
 	struct shm shm;
 	int listener, conn;
 	uv_poll_t *p_listener, *p_conn, *p_bell[SHM_WORKERS_MAX + 1];
+	uv_idle_t *again;
 	bool attached, silent, hold_applied;
 	uint64_t applied;
 	unsigned n_cmds, n_routes;
