@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_mbuf.h>
 
@@ -30,6 +31,7 @@ enum {
 	NEIGH_PROBE = 16,            /* places looked at for one key */
 	NEIGH_RING = 256,            /* packets per direction and worker */
 	NEIGH_GIVEN_UP = UINT16_MAX, /* mbuf.port of a packet that comes back unsent */
+	NEIGH_ARP = 0xff,            /* pkt.kind of an ARP frame on its way up */
 };
 
 /* Writer: ctl thread; `used` is set by readers, only when it is not set already, and cleared by ctl. */
@@ -75,5 +77,21 @@ static inline uint64_t neigh_key(uint16_t port, uint32_t addr_be)
 	return 1ull << 63 | (uint64_t)port << 32 | addr_be;
 }
 
+static inline uint64_t neigh_mac_pack(const uint8_t mac[6])
+{
+	uint64_t v = 0;
+
+	memcpy(&v, mac, 6);
+	return v | 1ull << 63;
+}
+
 /* The place of a key, or NULL. */
 struct neigh_place *neigh_find(struct neigh *n, uint64_t key);
+/* Header in front of an IPv4 packet. False: no headroom, m as it was. */
+bool neigh_frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6]);
+
+/* --- ctl thread --- */
+
+/* A place for a new key, without a MAC yet; NULL: none is free where the key could be. */
+struct neigh_place *neigh_add(struct neigh *n, uint64_t key);
+void neigh_remove(struct neigh_place *p);
