@@ -88,9 +88,8 @@ static void check_local(struct load *l, struct cfg_tunnel *t)
 		return;
 	}
 	at(l, t, "local.port");
-	if (!load_line(l, &p->n_addr))
-		load_error(l, load_line(l, t->local.port),
-			   "port %s has no address: give it one, or write `address` here", p->name);
+	load_error(l, load_line(l, t->local.port), "port %s has no address: give it one, or write `address` here",
+		   p->name);
 }
 
 static void id_from_addr(struct cfg_id *id, const struct ip_addr *a)
@@ -127,7 +126,7 @@ static void check_start(struct load *l, struct cfg_tunnel *t)
 {
 	unsigned line = load_line(l, &t->start);
 
-	if (t->remote.addr.family || !load_line(l, &t->remote.addr))
+	if (t->remote.addr.family || t->remote.name[0] || !load_line(l, &t->remote.addr))
 		return;
 	if (!line)
 		t->start = CFG_START_RESPOND_ONLY;

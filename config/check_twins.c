@@ -86,7 +86,8 @@ void check_twins(struct load *l, const bool *routed)
 
 	l->path[0] = "tunnels";
 	for (unsigned i = 0; i < c->n_tunnels; i++)
-		if (c->tunnel[i].local.addr.family && load_line(l, &c->tunnel[i].remote.addr))
+		if (c->tunnel[i].local.addr.family && load_line(l, &c->tunnel[i].remote.addr) &&
+		    !c->tunnel[i].remote.name[0])
 			t[n++] = &c->tunnel[i];
 	if (n)
 		twin_peers(l, t, n);

@@ -296,9 +296,10 @@ void field_remote_address(struct load *l, const struct tree_node *n, void *tunne
 		return;
 	if (n->kind == TREE_VALUE && ip_parse(n->s, &a) < 0 && isalpha((unsigned char)n->s[0]) && !strchr(n->s, '/')) {
 		load_error(l, n->line, "names are not resolved in this release: write an address or `any`");
+	} else if (read_address(l, n, "the peer's address, or `any`", &t->remote.addr)) {
 		return;
 	}
-	read_address(l, n, "the peer's address, or `any`", &t->remote.addr);
+	strcpy(t->remote.name, "?"); /* no address, but not any either */
 }
 
 static void read_id(struct load *l, const struct tree_node *n, struct cfg_id *out)
@@ -350,7 +351,7 @@ void field_psk(struct load *l, const struct tree_node *n, void *tunnel)
 		load_error(l, n->line, "the PSK is longer than %d octets", CFG_PSK_MAX);
 		return;
 	}
-	if (!l->secrets)
+	if (!l->secrets || t->psk) /* both given: check.c says so */
 		return;
 	t->psk = xcalloc(1, sizeof(*t->psk));
 	if (secret_set(t->psk, s, strlen(s)) < 0)

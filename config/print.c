@@ -15,19 +15,40 @@ static const char *const start_words[] = {"always", "on-traffic", "respond-only"
 static const char *const encap_words[] = {"auto", "force", "never"};
 static const char *const df_words[] = {"copy", "set", "clear"};
 
-/* Between double quotes; what we read was UTF-8. YAML 1.1 5.6 */
+/* The character at *s of well-formed UTF-8; *s moves behind it. */
+static uint32_t take_char(const char **s)
+{
+	const uint8_t *p = (const uint8_t *)*s;
+	unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	uint32_t ch = n == 1 ? p[0] : p[0] & (0x7fu >> n);
+
+	for (unsigned i = 1; i < n && (p[i] & 0xc0) == 0x80; i++)
+		ch = ch << 6 | (p[i] & 0x3f);
+	*s += n;
+	return ch;
+}
+
+/* YAML 1.1 5.1: not printable, or read as a line break. */
+static bool is_odd(uint32_t ch)
+{
+	return ch < ' ' || (ch >= 0x7f && ch <= 0xa0) || ch == 0x2028 || ch == 0x2029 || ch == 0xfeff ||
+	       (ch & 0xfffe) == 0xfffe;
+}
+
+/* Between double quotes; the tree gives nothing but UTF-8. YAML 1.1 5.6 */
 static void put_quoted(FILE *f, const char *s)
 {
 	fputc('"', f);
-	for (; *s; s++) {
-		unsigned char ch = (unsigned char)*s;
+	while (*s) {
+		const char *start = s;
+		uint32_t ch = take_char(&s);
 
 		if (ch == '"' || ch == '\\')
-			fprintf(f, "\\%c", ch);
-		else if (ch < ' ' || ch == 0x7f)
-			fprintf(f, "\\x%02x", ch);
+			fprintf(f, "\\%c", (char)ch);
+		else if (is_odd(ch))
+			fprintf(f, "\\U%08x", ch);
 		else
-			fputc(ch, f);
+			fprintf(f, "%.*s", (int)(s - start), start);
 	}
 	fputc('"', f);
 }

@@ -20,7 +20,7 @@ static const struct known {
 	const char *start; /* how the word begins */
 	const char *why;
 } known[] = {
-	{"esn", "extended sequence numbers are not in this release: leave the word out"},
+	{"esn", "extended sequence numbers, which are not in this release: leave the word out"},
 	{"prf", "a PRF that is not in this release: write prfsha256, prfsha384 or prfsha512"},
 	{"modp", "a group that is not in this release: write x25519, ecp256 or modp2048"},
 	{"ecp", "a group that is not in this release: write x25519, ecp256 or modp2048"},

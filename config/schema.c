@@ -127,7 +127,7 @@ static const struct schema_key port_keys[] = {
 	 AT(cfg_port, mtu),
 	 .min = MTU_MIN,
 	 .max = MTU_MAX,
-	 .help = "octets such as 1500"},
+	 .help = "a number of octets such as 1500"},
 	LATER("management"),
 };
 
@@ -205,7 +205,7 @@ static const struct schema_key esp_keys[] = {
 	 AT(cfg_tunnel, esp.lifetime_bytes),
 	 .zero = true,
 	 .min = 64 << 10,
-	 .max = 1ULL << 60,
+	 .max = 1ULL << 50,
 	 .unit = 1,
 	 .help = "a size such as 100GB (0: no limit)"},
 	{.key = "lifetime-packets",

@@ -68,7 +68,8 @@ static void syntax_error(struct tree *t, const char *text, size_t len)
 	if (strstr(problem, "cannot start any token") && at < len)
 		cure = text[at] == '\t' ? "indent with spaces, not with tabs" : "put the value into quotes";
 	else if (strstr(problem, "mapping values are not allowed"))
-		cure = "put a value with \": \" in it into quotes, and give keys of one block the same indentation";
+		cure = "write every key as `key: value`, keys of one block at one indentation, and quote values with "
+		       "\": \" in them";
 	else if (strstr(problem, "could not find expected ':'"))
 		cure = "write `key: value`, with a space after the colon";
 	if (p->context && p->context_mark.line != p->problem_mark.line)

@@ -1,0 +1,330 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+#include "config/config.h"
+
+#define PORT "ports: {wan0: {device: \"af_packet:eth1\", addresses: [203.0.113.10/24]}}\n"
+#define PEER "local: {port: wan0}, remote: {address: 198.51.100.7}"
+#define BOTH PORT "tunnels: {a: {" PEER ", auth: {psk: \"open sesame\"}}}\n"
+
+static char dir[] = "/tmp/esplanade-load-XXXXXX";
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+static char *at(const char *name)
+{
+	return xasprintf("%s/%s", dir, name);
+}
+
+static void write_file(const char *path, mode_t mode, const char *text, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, n), n);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+/* The load must fail with exactly one error, whose text has `words` in it. */
+static void refuse(const char *path, const char *words)
+{
+	struct cfg_errors errs = {0};
+
+	assert_null(config_load(path, true, &errs));
+	assert_int_equal(errs.n, 1);
+	if (!strstr(errs.e[0].text, words))
+		print_error("this was said: %s\n", errs.e[0].text);
+	assert_non_null(strstr(errs.e[0].text, words));
+	cfg_errors_free(&errs);
+}
+
+static void missing_file_is_one_error(void **state)
+{
+	(void)state;
+	refuse("/nonexistent/gateway.yaml", "cannot open the file: No such file or directory");
+	refuse("", "cannot open the file");
+}
+
+static void directory_and_device_are_refused(void **state)
+{
+	char *fifo = at("fifo");
+
+	(void)state;
+	refuse(dir, "directory");
+	refuse("/dev/zero", "not a plain file");
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	refuse(fifo, "not a plain file"); /* and does not wait for a writer */
+	unlink(fifo);
+	free(fifo);
+}
+
+static void file_of_100_MB_is_refused_unread(void **state)
+{
+	char *path = at("huge.yaml");
+	struct timespec a, b;
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 100 << 20), 0);
+	close(fd);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	refuse(path, "larger than 64 MB");
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true(b.tv_sec - a.tv_sec <= 1);
+	unlink(path);
+	free(path);
+}
+
+static void sparse_file_of_zeros_is_no_text(void **state)
+{
+	char *path = at("zeros.yaml");
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	refuse(path, "NUL octet");
+	unlink(path);
+	free(path);
+}
+
+static void inline_psk_in_an_open_file_is_refused(void **state)
+{
+	char *path = at("open.yaml");
+	struct cfg_errors errs = {0};
+	struct config *c;
+
+	(void)state;
+	write_file(path, 0644, BOTH, strlen(BOTH));
+	refuse(path, "open to others (mode 0644)");
+	assert_int_equal(chmod(path, 0600), 0);
+	c = config_load(path, true, &errs);
+	assert_non_null(c);
+	assert_int_equal(c->tunnel[0].psk->len, 11);
+	assert_memory_equal(c->tunnel[0].psk->b, "open sesame", 11);
+	config_free(c);
+	unlink(path);
+	free(path);
+}
+
+static void data_plane_gets_no_secrets(void **state)
+{
+	char *path = at("open.yaml");
+	struct cfg_errors errs = {0};
+	struct config *c;
+
+	(void)state;
+	write_file(path, 0644, BOTH, strlen(BOTH));
+	c = config_load(path, false, &errs);
+	assert_non_null(c);
+	assert_null(c->tunnel[0].psk);
+	config_free(c);
+	unlink(path);
+	free(path);
+}
+
+static struct config *load(const char *text)
+{
+	struct cfg_errors errs = {0};
+	struct config *c = config_load_text(text, strlen(text), dir, true, &errs);
+
+	if (!c)
+		cfg_errors_print(&errs, "text", 2);
+	assert_non_null(c);
+	cfg_errors_free(&errs);
+	return c;
+}
+
+static void psk_file_is_looked_up_beside_the_config(void **state)
+{
+	char *psk = at("a.psk"), *path = at("gw.yaml");
+	const char *text = PORT "tunnels: {a: {" PEER ", auth: {psk-file: a.psk}}}\n";
+	struct cfg_errors errs = {0};
+	struct config *c;
+
+	(void)state;
+	write_file(psk, 0600, "two words \r\n", 12);
+	write_file(path, 0644, text, strlen(text));
+	c = config_load(path, true, &errs);
+	assert_non_null(c);
+	assert_int_equal(c->tunnel[0].psk->len, 10); /* only the line's end goes */
+	assert_memory_equal(c->tunnel[0].psk->b, "two words ", 10);
+	assert_string_equal(c->psk_file[0], "a.psk");
+	config_free(c);
+	unlink(psk);
+	unlink(path);
+	free(psk);
+	free(path);
+}
+
+static void printed_config_has_no_secret_in_it(void **state)
+{
+	struct config *c = load(BOTH);
+	char *text = config_print(c);
+
+	(void)state;
+	assert_null(strstr(text, "sesame"));
+	assert_non_null(strstr(text, "<hidden>"));
+	free(text);
+	config_free(c);
+}
+
+static void equal_rows_are_equal_octet_by_octet(void **state)
+{
+	struct config *a = load(BOTH), *b = load("# moved down\n" BOTH);
+	struct cfg_tunnel x = a->tunnel[0], y = b->tunnel[0];
+
+	(void)state;
+	assert_int_equal(x.line, 2);
+	assert_int_equal(y.line, 3);
+	x.psk = y.psk = NULL;
+	x.line = y.line = 0;
+	assert_memory_equal(&x, &y, sizeof(x));
+	config_free(a);
+	config_free(b);
+}
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+	struct config *c = load(BOTH);
+	const struct cfg_tunnel *t = config_tunnel(c, "a");
+
+	(void)state;
+	assert_int_equal(c->dataplane.n_workers, 1);
+	assert_int_equal(c->dataplane.sa_max, 4096);
+	assert_int_equal(c->dataplane.routes_max, 65536);
+	assert_int_equal(config_port(c, "wan0")->mtu, 1500);
+	assert_int_equal(t->ike.lifetime_s, 86400);
+	assert_int_equal(t->esp.lifetime_s, 3600);
+	assert_int_equal(t->esp.replay_window, 1024);
+	assert_int_equal(t->dpd_s, 30);
+	assert_int_equal(t->n_ts, 1);
+	assert_int_equal(t->ts[0].local.addr.family, IP_V4);
+	assert_int_equal(t->ts[0].remote_port_hi, 65535);
+	assert_int_equal(ip_v4_u32(&t->local.addr), 0xcb00710a);
+	assert_int_equal(t->local.id.type, CFG_ID_IPV4);
+	assert_memory_equal(t->remote.id.b, "\xc6\x33\x64\x07", 4);
+	assert_null(config_tunnel(c, "b"));
+	assert_null(config_port(c, "lan0"));
+	config_free(c);
+}
+
+static void every_error_comes_with_its_line_and_in_order(void **state)
+{
+	const char *text = "tunnels:\n  a: {}\nports:\n  x: {mtu: 1}\nwhat: 1\n";
+	struct cfg_errors errs = {0};
+
+	(void)state;
+	assert_null(config_load_text(text, strlen(text), NULL, true, &errs));
+	assert_true(errs.n >= 4);
+	for (unsigned i = 1; i < errs.n; i++)
+		assert_true(errs.e[i - 1].line <= errs.e[i].line);
+	assert_int_equal(errs.e[0].line, 2);
+	assert_int_equal(errs.e[errs.n - 1].line, 5);
+	cfg_errors_free(&errs);
+}
+
+static void a_thousand_errors_are_enough(void **state)
+{
+	char *text = xcalloc(1, 200000), *p = text;
+	struct cfg_errors errs = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++)
+		p += sprintf(p, "key-%u: 1\n", i);
+	assert_null(config_load_text(text, (size_t)(p - text), NULL, true, &errs));
+	assert_int_equal(errs.n, 1001);
+	assert_non_null(strstr(errs.e[1000].text, "more errors"));
+	cfg_errors_free(&errs);
+	free(text);
+}
+
+/* Each of these would need minutes, or the whole stack, of a reader without bounds. */
+static void bombs_cost_no_time(void **state)
+{
+	static const char *const unit[] = {"[", "{a: ", "- ", "? ", "a: [", "\"", "&a [*a, ", "!!x ", "|\n "};
+	enum { TIMES = 100000 };
+	struct timespec a, b;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (unsigned i = 0; i < N_ELEMS(unit); i++) {
+		size_t n = strlen(unit[i]);
+		char *text = xcalloc(TIMES, n);
+		struct cfg_errors errs = {0};
+
+		for (unsigned k = 0; k < TIMES; k++)
+			memcpy(text + k * n, unit[i], n);
+		assert_null(config_load_text(text, TIMES * n, NULL, true, &errs));
+		assert_true(errs.n > 0);
+		cfg_errors_free(&errs);
+		free(text);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true(b.tv_sec - a.tv_sec < 10);
+}
+
+static void ten_thousand_tunnels_load_in_seconds(void **state)
+{
+	enum { TUNNELS = 10000 };
+	char *text = xcalloc(TUNNELS, 200), *p = text;
+	struct timespec a, b;
+	struct config *c;
+
+	(void)state;
+	p += sprintf(p, PORT "tunnels:\n");
+	for (unsigned i = 0; i < TUNNELS; i++)
+		p += sprintf(p, "  t%u: {local: {port: wan0}, remote: {address: 10.0.%u.%u}, auth: {psk: \"p%u\"}}\n",
+			     i, i / 200, 1 + i % 200, i);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	c = load(text);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_int_equal(c->n_tunnels, TUNNELS);
+	assert_true(b.tv_sec - a.tv_sec < 10);
+	config_free(c);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(missing_file_is_one_error),
+		cmocka_unit_test(directory_and_device_are_refused),
+		cmocka_unit_test(file_of_100_MB_is_refused_unread),
+		cmocka_unit_test(sparse_file_of_zeros_is_no_text),
+		cmocka_unit_test(inline_psk_in_an_open_file_is_refused),
+		cmocka_unit_test(data_plane_gets_no_secrets),
+		cmocka_unit_test(psk_file_is_looked_up_beside_the_config),
+		cmocka_unit_test(printed_config_has_no_secret_in_it),
+		cmocka_unit_test(equal_rows_are_equal_octet_by_octet),
+		cmocka_unit_test(defaults_are_those_of_the_contract),
+		cmocka_unit_test(every_error_comes_with_its_line_and_in_order),
+		cmocka_unit_test(a_thousand_errors_are_enough),
+		cmocka_unit_test(bombs_cost_no_time),
+		cmocka_unit_test(ten_thousand_tunnels_load_in_seconds),
+	};
+
+	return cmocka_run_group_tests_name("config-load", tests, make_dir, remove_dir);
+}
