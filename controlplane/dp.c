@@ -63,18 +63,35 @@ static void enqueue(struct dp *dp, unsigned to, const union msg *m, uint16_t len
 	list_add_tail(&dp->queue[to], &q->link);
 }
 
+/* The next sequence number whose place is free. A command that the data plane skipped as malformed keeps its place until
+ * the connection ends; those behind go around it. NULL: all places are taken. */
+static struct dp_pending *next_place(struct dp *dp, uint32_t *seq)
+{
+	struct dp_pending *p;
+
+	if (dp->n_pending == DP_PENDING_MAX)
+		return NULL;
+	*seq = dp->seq;
+	do {
+		if (++*seq == 0)
+			*seq = 1;
+		p = &dp->pending[*seq % DP_PENDING_MAX];
+	} while (p->seq);
+	return p;
+}
+
 int dp_send(struct dp *dp, unsigned to, union msg *m, uint16_t len, dp_ack_fn fn, void *ctx, uint64_t arg)
 {
-	uint32_t seq = dp->seq + 1 ? dp->seq + 1 : 1;
-	struct dp_pending *p = &dp->pending[seq % DP_PENDING_MAX];
-	struct spsc *ring;
+	struct dp_pending *p = NULL;
+	struct spsc *ring = NULL;
+	uint32_t seq = 0;
 	int rc = 0;
 
 	if (dp->state != DP_ATTACHED || dp->broken)
 		rc = -ENOTCONN;
 	else if (!(ring = ring_of(dp, to)))
 		rc = -EINVAL;
-	else if (p->seq)
+	else if (!(p = next_place(dp, &seq)))
 		rc = -EAGAIN;
 	if (rc)
 		goto wipe;

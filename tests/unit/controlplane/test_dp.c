@@ -162,6 +162,30 @@ static void unanswered_commands_are_bounded(void **state)
 	assert_int_equal(send_barrier(0), -EAGAIN);
 }
 
+static int skip_first(void *ctx, unsigned to, const union msg *m)
+{
+	(void)ctx;
+	(void)to;
+	(void)m;
+	return rig.fake.n_cmds == 1;
+}
+
+static void a_command_that_is_never_answered_blocks_no_other(void **state)
+{
+	(void)state;
+	rig.fake.on_cmd = skip_first;
+	for (unsigned i = 0; i < 3 * DP_PENDING_MAX; i++) {
+		assert_int_equal(send_barrier(i), 0);
+		if (i % 256 == 255)
+			AWAIT(n_answers == i);
+	}
+	AWAIT(n_answers == 3 * DP_PENDING_MAX - 1);
+	fake_dp_drop(&rig.fake);
+	AWAIT(rig.lost == 1);
+	assert_int_equal(n_answers, 3 * DP_PENDING_MAX);
+	assert_int_equal(last_arg, 0);
+}
+
 static void a_lost_connection_answers_all_and_says_so_once(void **state)
 {
 	(void)state;
@@ -307,6 +331,7 @@ int main(void)
 		T(answers_that_match_nothing_are_counted_and_skipped),
 		T(a_full_ring_makes_commands_wait_in_order),
 		T(unanswered_commands_are_bounded),
+		T(a_command_that_is_never_answered_blocks_no_other),
 		T(a_lost_connection_answers_all_and_says_so_once),
 		T(the_same_epoch_is_the_same_life),
 		T(another_epoch_is_a_new_life),
