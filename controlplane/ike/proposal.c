@@ -116,7 +116,7 @@ static bool pick_dh(const struct cfg_proposal *ours, const struct payload_sa *sa
 
 	out->say_dh_none = false;
 	out->dh = NULL;
-	if (flags & PROPOSAL_NO_DH) {
+	if (p->protocol == IKE_PROTO_ESP && flags & PROPOSAL_NO_DH) {
 		/* 1.2: groups cannot be here; some peers list those of their later rekeys, which means nothing yet */
 		out->say_dh_none = o.none;
 		return true;
@@ -224,7 +224,7 @@ void proposal_build(const struct cfg_proposal *ours, unsigned n_ours, uint8_t pr
 		if (protocol == IKE_PROTO_IKE)
 			add_list(out, &ours[i].prf);
 		add_list(out, &ours[i].integ);
-		if (!(flags & PROPOSAL_NO_DH))
+		if (protocol == IKE_PROTO_IKE || !(flags & PROPOSAL_NO_DH))
 			add_list(out, &ours[i].dh);
 		if (protocol == IKE_PROTO_ESP)
 			add(out, ALG_ESN, ALG_ESN_NO, 0);

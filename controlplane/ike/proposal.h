@@ -25,7 +25,7 @@ struct proposal_choice {
 
 /* How an SA payload is meant. */
 enum {
-	PROPOSAL_NO_DH = 1 << 0,     /* child of IKE_AUTH: no KE, so DH is neither offered nor asked for (1.2) */
+	PROPOSAL_NO_DH = 1 << 0,     /* ESP in IKE_AUTH: no KE, so DH is neither offered nor asked for (1.2) */
 	PROPOSAL_NO_PFS_OK = 1 << 1, /* choose: accept an offer without DH although ours lists groups */
 };
 
