@@ -42,7 +42,7 @@ for _suite, _row in SUITES.items():
 
 
 def test_our_defaults_meet_the_peers_defaults(bench):
-    bench.fresh(None, {"proposals": "default"}, {"esp_proposals": "default"})
+    bench.fresh({"ike": None, "esp": None}, {"proposals": "default"}, {"esp_proposals": "default"})
     bench.up()
     bench.traffic()
 

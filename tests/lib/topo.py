@@ -58,6 +58,8 @@ def gateway_yaml(tunnel=None, workers=1, start="respond-only", extra=""):
         "local": f"{{port: wan0, id: {ID_A}}}",
         "remote": f"{{address: {PEER}, id: {ID_B}}}",
         "auth": "{psk-file: @DIR@/psk}",
+        "ike": "{proposals: [aes256gcm16-prfsha384-x25519]}",
+        "esp": "{proposals: [aes256gcm16-x25519]}",
         "selectors": f"[{{local: {NET_A}, remote: {NET_B}}}]",
         "start": start,
     }
@@ -157,6 +159,8 @@ class Bench:
         """Both ends running and configured, nothing negotiated. tunnel: our keys; ike and child: strongSwan's."""
         self.stop()
         self.starts += 1
+        # a rekeyed child stays 5 s at strongSwan unless told otherwise
+        options = {"delete_rekeyed_delay": 1, **(options or {})}
         self.peer = self.net.charon(ike, child, peer_psk, options, name=f"charon{self.starts}")
         self.gw = self.net.gateway(tunnel, psk, name=f"gw{self.starts}", **more)
         return self.gw, self.peer
