@@ -59,7 +59,7 @@ def group14():
 
 def main():
     print("/* Made by ike_kdf.py (Python hashlib, hmac, pow); do not edit. */")
-    print("#pragma once\n\n#include <stdint.h>\n")
+    print("#pragma once\n\n#include <stdint.h>\n\n/* clang-format off */")
     for name, data in (("kdf_ni", NI), ("kdf_nr", NR), ("kdf_shared", SHARED), ("kdf_shared2", SHARED2),
                        ("kdf_psk", PSK), ("kdf_message", MESSAGE), ("kdf_id_body", ID_BODY)):
         show(name, data)
