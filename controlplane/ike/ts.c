@@ -8,7 +8,8 @@ struct pair {
 };
 
 enum {
-	CANDIDATES_MAX = 64, /* overlaps looked at for one answer */
+	CANDIDATES_MAX = 64, /* overlaps considered for one answer */
+	LOOKS_MAX = 4096,    /* combinations looked at for them: a peer with 64 selectors a side costs no more */
 	PIECES_MAX = 256,    /* prefixes of one range: at most 2 * 128 - 2 */
 };
 
@@ -113,7 +114,7 @@ static unsigned cut(const struct ip_addr *lo, const struct ip_addr *hi, struct i
 /* ---- candidates: overlaps, none inside another ---- */
 
 struct candidates {
-	unsigned n;
+	unsigned n, looks;
 	bool full; /* there were more */
 	struct pair pair[CANDIDATES_MAX];
 };
@@ -141,9 +142,14 @@ static void candidates_of(struct candidates *c, const struct cfg_ts *policy, con
 	struct pair rule = from_cfg(policy), p;
 
 	for (unsigned i = 0; i < local->n; i++)
-		for (unsigned k = 0; k < remote->n; k++)
+		for (unsigned k = 0; k < remote->n; k++) {
+			if (c->full || c->looks++ == LOOKS_MAX) {
+				c->full = true;
+				return;
+			}
 			if (pair_overlap(&rule, &local->ts[i], &remote->ts[k], &p))
 				candidate_add(c, &p);
+		}
 }
 
 /* RFC 7296 2.9: the policy pair that takes the peer's first choices whole, else the first that takes a part of them. */
@@ -260,6 +266,10 @@ static void widen_by(const struct pair *c, const struct cfg_ts *policy, unsigned
 		for (unsigned k = 0; k < nr && k < CFG_TS_MAX; k++) {
 			struct pair p = *c;
 
+			if (out->n == CFG_TS_MAX) {
+				out->cut |= !whole;
+				return;
+			}
 			ip_prefix_range(&lp[i], &p.local.lo, &p.local.hi);
 			ip_prefix_range(&rp[k], &p.remote.lo, &p.remote.hi);
 			if (widen(&p, policy, n_policy, out, local, remote))
@@ -280,6 +290,7 @@ enum ike_verdict ts_narrow(const struct cfg_ts *policy, unsigned n_policy, const
 	/* we are the responder: TSr is our side */
 	unsigned first = first_choice(policy, n_policy, peer_tsr, peer_tsi);
 	struct candidates c = {0};
+	unsigned i = 0;
 
 	*out = (struct ts_result){0};
 	tsi->n = tsi->left_out = tsr->n = tsr->left_out = 0;
@@ -288,9 +299,9 @@ enum ike_verdict ts_narrow(const struct cfg_ts *policy, unsigned n_policy, const
 	for (unsigned k = 0; k < n_policy; k++)
 		if (k != first)
 			candidates_of(&c, &policy[k], peer_tsr, peer_tsi);
-	for (unsigned i = 0; i < c.n; i++)
+	for (; i < c.n && out->n < CFG_TS_MAX; i++)
 		widen_by(&c.pair[i], policy, n_policy, out, tsr, tsi);
-	out->additional |= c.full;
+	out->additional |= c.full || i < c.n;
 	return out->n ? IKE_V_OK : IKE_V_TS_UNACCEPTABLE;
 }
 
