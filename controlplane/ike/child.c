@@ -1,0 +1,474 @@
+#include "controlplane/ike/child.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/xalloc.h"
+#include "controlplane/ike/keymat.h"
+#include "controlplane/ike/notice.h"
+#include "controlplane/ike/rekey.h"
+#include "controlplane/ike/tunnel.h"
+#include "controlplane/ike/xchg.h"
+
+/* ---- finding ---- */
+
+struct ike_child *child_find_in(const struct ike_sa *sa, uint32_t spi_in)
+{
+	list_each (e, &sa->children) {
+		struct ike_child *c = list_entry(e, struct ike_child, node);
+
+		if (spi_in && c->spi_in == spi_in)
+			return c;
+	}
+	return NULL;
+}
+
+struct ike_child *child_find_out(const struct ike_sa *sa, uint32_t spi_out)
+{
+	list_each (e, &sa->children) {
+		struct ike_child *c = list_entry(e, struct ike_child, node);
+
+		if (spi_out && c->spi_out == spi_out)
+			return c;
+	}
+	return NULL;
+}
+
+struct ike_child *child_of_tunnel(struct ike *k, uint32_t tunnel, uint32_t spi_in, struct ike_sa **sa)
+{
+	struct ike_tunnel *t = tunnel_find(k, tunnel);
+
+	if (!t)
+		return NULL;
+	list_each (e, &t->sas) {
+		struct ike_child *c;
+
+		*sa = list_entry(e, struct ike_sa, in_tunnel);
+		c = child_find_in(*sa, spi_in);
+		if (c && !c->lost)
+			return c;
+	}
+	return NULL;
+}
+
+bool child_alive(const struct ike_child *c)
+{
+	return !c->redundant && !c->lost &&
+	       (c->state == IKE_CHILD_INSTALLING || c->state == IKE_CHILD_UP || c->state == IKE_CHILD_REKEYING);
+}
+
+unsigned child_count_alive(const struct ike_sa *sa)
+{
+	unsigned n = 0;
+
+	list_each (e, &sa->children)
+		n += child_alive(list_entry(e, struct ike_child, node));
+	return n;
+}
+
+/* ---- making ---- */
+
+struct ike_child *child_new(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	struct ike_child *c = xcalloc(1, sizeof(*c));
+	struct secret *ki = x->ours ? &c->key_out : &c->key_in, *kr = x->ours ? &c->key_in : &c->key_out;
+	bool nat = sa->natt.nat_local || sa->natt.nat_remote || sa->force_encap;
+
+	(void)k;
+	if (keymat_child(sa->prf, &sa->keys.d, x->shared.len ? &x->shared : NULL, &x->ni, &x->nr, x->choice.encr, ki,
+			 kr) < 0) {
+		free(c);
+		return NULL;
+	}
+	c->tunnel = sa->tunnel;
+	c->spi_in = x->spi_in;
+	x->spi_in = 0;
+	c->spi_out = (uint32_t)x->choice.spi;
+	c->state = IKE_CHILD_NEGOTIATING;
+	c->initiator = x->ours;
+	c->redundant = x->redundant;
+	c->replaces = x->old_spi_in;
+	c->low = *rekey_low(&x->ni, &x->nr);
+	c->encr = x->choice.encr;
+	c->integ = x->choice.integ;
+	c->dh = x->choice.dh;
+	c->esn = x->choice.esn;
+	c->encap = sa->path.encap && nat;
+	c->path = sa->path;
+	c->n_ts = x->ts.n;
+	memcpy(c->ts, x->ts.pair, sizeof(c->ts));
+	list_add_tail(&sa->children, &c->node);
+	sa->n_children++;
+	return c;
+}
+
+static void half_of(const struct ike_child *c, bool in, struct ike_child_half *h)
+{
+	*h = (struct ike_child_half){
+		.tunnel = c->tunnel,
+		.spi = in ? c->spi_in : c->spi_out,
+		.spi_in = c->spi_in,
+		.encr = c->encr,
+		.path = c->path,
+		.encap_udp = c->encap,
+		.esn = c->esn,
+		.n_ts = c->n_ts,
+	};
+	h->key = in ? c->key_in : c->key_out;
+	memcpy(h->ts, c->ts, sizeof(h->ts));
+}
+
+int child_install_in(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct ike_child_half h;
+	int rc;
+
+	(void)sa;
+	half_of(c, true, &h);
+	rc = k->env.install_in(k->env.ctx, &h);
+	secret_fini(&h.key);
+	secret_fini(&c->key_in);
+	c->in = rc < 0 ? HALF_NONE : HALF_PENDING;
+	c->state = IKE_CHILD_INSTALLING;
+	return rc;
+}
+
+int child_install_out(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct ike_tunnel *t = tunnel_find(k, c->tunnel);
+	struct ike_child_half h;
+	int rc;
+
+	(void)sa;
+	half_of(c, false, &h);
+	rc = k->env.install_out(k->env.ctx, &h);
+	secret_fini(&h.key);
+	secret_fini(&c->key_out);
+	c->out = rc < 0 ? HALF_GONE : HALF_PENDING;
+	if (rc == 0 && t)
+		t->tx_spi_in = c->spi_in;
+	return rc;
+}
+
+/* From here on it counts: lifetimes, and one line. */
+static void go_live(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct ike_tunnel *t = tunnel_find(k, c->tunnel);
+	uint64_t life_ms = t ? t->cfg->esp.lifetime_s * UINT64_C(1000) : 0;
+
+	c->up_since_ms = k->now_ms;
+	if (c->redundant) {
+		c->state = IKE_CHILD_REKEYED;
+		c->expires_at_ms = k->now_ms + COLLISION_MS;
+		return;
+	}
+	c->state = IKE_CHILD_UP;
+	if (life_ms) {
+		c->rekey_at_ms = k->now_ms + ike_jitter(k, life_ms, 85, 95);
+		c->expires_at_ms = k->now_ms + life_ms;
+	}
+	notice_child(k, sa, c, c->replaces ? IKE_NOTICE_CHILD_REKEYED : IKE_NOTICE_CHILD_UP, "");
+	if (t)
+		tunnel_up(k, t);
+}
+
+void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct ike_child *old = child_find_in(sa, c->replaces);
+
+	go_live(k, sa, c);
+	if (c->redundant)
+		return;
+	c->waits_for_use = true;
+	c->switch_at_ms = k->now_ms + (c->replaces ? SWITCH_MS : FIRST_USE_MS);
+	if (!old)
+		return;
+	old->replaced_by = c->spi_in;
+	if (old->state == IKE_CHILD_UP)
+		old->state = IKE_CHILD_REKEYED;
+	old->rekey_at_ms = 0;
+}
+
+void child_repeated(struct ike *k, struct ike_sa *sa)
+{
+	list_each (e, &sa->children) {
+		struct ike_child *c = list_entry(e, struct ike_child, node);
+		uint64_t since = k->now_ms - c->up_since_ms;
+
+		if (c->waits_for_use)
+			c->switch_at_ms = u64_max(c->switch_at_ms, k->now_ms + u64_max(FIRST_USE_MS, 2 * since));
+	}
+}
+
+/* ---- the data plane's answers ---- */
+
+/* It cannot be used: tell the peer to forget it, and try once more later. */
+static void give_up(struct ike *k, struct ike_sa *sa, struct ike_child *c, const char *what, int err)
+{
+	struct ike_child *old = child_find_in(sa, c->replaces);
+
+	notice_bad(k, sa, "the data plane did not take the %s half of SPI %08x: %s; it is made anew", what, c->spi_in,
+		   err_str(err));
+	child_drop_out(k, c);
+	child_drop_in(k, c);
+	c->waits_for_use = false;
+	c->state = IKE_CHILD_DELETING;
+	xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
+	if (old && old->replaced_by == c->spi_in)
+		old->replaced_by = 0;
+	if (old && (old->state == IKE_CHILD_REKEYED || old->state == IKE_CHILD_REKEYING)) {
+		old->state = IKE_CHILD_UP;
+		old->rekey_at_ms = k->now_ms + REFUSED_MS;
+	} else if (!old) {
+		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms + k->limits.retry_ms);
+	}
+}
+
+void child_start(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	int rc = child_install_in(k, sa, c);
+
+	if (rc < 0)
+		give_up(k, sa, c, "inbound", rc);
+}
+
+void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct xchg *x = xchg_waiting_for(sa, c);
+	int rc;
+
+	if (c->in != HALF_PENDING)
+		return;
+	c->in = HALF_READY;
+	if (x) {
+		x->waits_in = false;
+		x->then(k, sa, x);
+		return;
+	}
+	if (!c->initiator || c->state != IKE_CHILD_INSTALLING)
+		return;
+	if (rekey_child_settle(k, sa, c)) {
+		/* RFC 7296 2.8.1: the SA with the lowest nonce is closed by the one that made it */
+		c->state = IKE_CHILD_REKEYED;
+		xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
+		return;
+	}
+	rc = child_install_out(k, sa, c);
+	if (rc < 0)
+		give_up(k, sa, c, "outbound", rc);
+}
+
+void child_out_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct ike_child *old = child_find_in(sa, c->replaces);
+
+	if (c->out != HALF_PENDING)
+		return;
+	c->out = HALF_READY;
+	if (!c->up_since_ms && c->state == IKE_CHILD_INSTALLING)
+		go_live(k, sa, c);
+	if (!old)
+		return;
+	child_drop_out(k, old);
+	if (c->initiator && old->state != IKE_CHILD_OLD && old->state != IKE_CHILD_DELETING)
+		xchg_queue(k, sa, XCHG_CHILD_DELETE, old->spi_in, k->now_ms);
+}
+
+void child_failed(struct ike *k, struct ike_sa *sa, struct ike_child *c, int err)
+{
+	struct xchg *x = xchg_waiting_for(sa, c);
+
+	if (x) {
+		child_remove(k, sa, c, ""); /* tells x */
+		return;
+	}
+	if (c->in == HALF_PENDING || c->out == HALF_PENDING)
+		give_up(k, sa, c, c->in == HALF_PENDING ? "inbound" : "outbound", err);
+}
+
+/* ---- the switch, and the end ---- */
+
+void child_use(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	int rc;
+
+	if (!c->waits_for_use)
+		return;
+	c->waits_for_use = false;
+	if (c->in != HALF_READY || c->out != HALF_NONE || c->lost)
+		return;
+	rc = child_install_out(k, sa, c);
+	if (rc < 0)
+		give_up(k, sa, c, "outbound", rc);
+}
+
+void child_drop_out(struct ike *k, struct ike_child *c)
+{
+	struct ike_tunnel *t = tunnel_find(k, c->tunnel);
+
+	if ((c->out == HALF_PENDING || c->out == HALF_READY) && !c->lost)
+		k->env.child_remove(k->env.ctx, c->tunnel, c->spi_in, false);
+	c->out = HALF_GONE;
+	secret_fini(&c->key_out);
+	if (t)
+		tunnel_repair_tx(k, t, c->spi_in);
+}
+
+void child_drop_in(struct ike *k, struct ike_child *c)
+{
+	if (!c->lost && (c->in == HALF_PENDING || c->in == HALF_READY))
+		k->env.child_remove(k->env.ctx, c->tunnel, c->spi_in, true);
+	else if (!c->lost && c->in == HALF_NONE)
+		k->env.spi_free(k->env.ctx, c->tunnel, c->spi_in);
+	c->in = HALF_GONE;
+	secret_fini(&c->key_in);
+}
+
+/* The pair that c was to replace has no successor any more. */
+static void orphan(struct ike *k, struct ike_sa *sa, const struct ike_child *c)
+{
+	struct ike_child *old = child_find_in(sa, c->replaces);
+
+	if (!old || old->replaced_by != c->spi_in)
+		return;
+	old->replaced_by = 0;
+	if (old->state == IKE_CHILD_REKEYED) {
+		old->state = IKE_CHILD_UP;
+		old->rekey_at_ms = k->now_ms + ike_jitter(k, TEMPORARY_MIN_MS, 100, 200);
+	}
+}
+
+void child_remove(struct ike *k, struct ike_sa *sa, struct ike_child *c, const char *cause)
+{
+	struct xchg *x = xchg_waiting_for(sa, c);
+
+	if (c->up_since_ms && c->state != IKE_CHILD_OLD && !c->redundant && !c->replaced_by)
+		notice_child(k, sa, c, IKE_NOTICE_CHILD_DOWN, cause);
+	list_del(&c->node);
+	sa->n_children--;
+	orphan(k, sa, c);
+	child_drop_out(k, c);
+	child_drop_in(k, c);
+	xchg_unqueue(sa, XCHG_CHILD_REKEY, c->spi_in);
+	xchg_unqueue(sa, XCHG_CHILD_DELETE, c->spi_in);
+	secret_wipe(c, sizeof(*c));
+	free(c);
+	if (x) {
+		x->waits_in = false;
+		x->child = 0;
+		x->then(k, sa, x);
+	}
+}
+
+void child_retire(struct ike *k, struct ike_sa *sa, struct ike_child *c, const char *cause)
+{
+	struct ike_child *next = child_find_in(sa, c->replaced_by);
+
+	if (!next || c->lost || c->redundant) {
+		child_remove(k, sa, c, cause);
+		return;
+	}
+	c->state = IKE_CHILD_OLD;
+	c->gone_at_ms = k->now_ms + k->limits.old_child_grace_ms;
+	c->rekey_at_ms = c->expires_at_ms = 0;
+	c->waits_for_use = false;
+	xchg_unqueue(sa, XCHG_CHILD_REKEY, c->spi_in);
+	xchg_unqueue(sa, XCHG_CHILD_DELETE, c->spi_in);
+	if (next->out == HALF_READY)
+		child_drop_out(k, c);
+}
+
+void child_expire(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	if (c->state == IKE_CHILD_DELETING || c->state == IKE_CHILD_OLD)
+		return;
+	c->rekey_at_ms = c->expires_at_ms = 0;
+	c->state = IKE_CHILD_DELETING;
+	c->waits_for_use = false;
+	child_drop_out(k, c);
+	child_drop_in(k, c);
+	xchg_unqueue(sa, XCHG_CHILD_REKEY, c->spi_in);
+	xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
+	if (!c->redundant && !c->replaced_by)
+		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms);
+}
+
+void child_lost(struct ike *k, struct ike_sa *sa, struct ike_child *c, uint64_t due_ms)
+{
+	c->lost = true;
+	c->in = c->out = HALF_GONE;
+	c->waits_for_use = false;
+	secret_fini(&c->key_in);
+	secret_fini(&c->key_out);
+	c->rekey_at_ms = c->expires_at_ms = 0;
+	if (!c->up_since_ms || c->state == IKE_CHILD_OLD || c->redundant) {
+		child_remove(k, sa, c, "the data plane restarted");
+		return;
+	}
+	if (c->state == IKE_CHILD_UP)
+		xchg_queue(k, sa, XCHG_CHILD_REKEY, c->spi_in, due_ms);
+}
+
+/* ---- time ---- */
+
+static void tick_one(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	if (c->state == IKE_CHILD_OLD) {
+		if (k->now_ms >= c->gone_at_ms)
+			child_remove(k, sa, c, "");
+		return;
+	}
+	if (c->waits_for_use &&
+	    (k->now_ms >= c->switch_at_ms || k->env.child_rx_packets(k->env.ctx, c->tunnel, c->spi_in) > 0))
+		child_use(k, sa, c);
+	if (c->expires_at_ms && k->now_ms >= c->expires_at_ms) {
+		if (!c->redundant)
+			notice_child(k, sa, c, IKE_NOTICE_CHILD_DOWN, "its lifetime is over and it was not rekeyed");
+		child_expire(k, sa, c);
+		return;
+	}
+	if (c->rekey_at_ms && k->now_ms >= c->rekey_at_ms) {
+		c->rekey_at_ms = 0;
+		xchg_queue(k, sa, XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
+	}
+}
+
+void child_tick(struct ike *k, struct ike_sa *sa)
+{
+	list_each_safe (e, &sa->children)
+		tick_one(k, sa, list_entry(e, struct ike_child, node));
+}
+
+uint64_t child_deadline(const struct ike *k, const struct ike_child *c)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (c->state == IKE_CHILD_OLD)
+		return c->gone_at_ms;
+	if (c->waits_for_use)
+		at = u64_min(c->switch_at_ms, k->now_ms + RX_POLL_MS);
+	if (c->expires_at_ms)
+		at = u64_min(at, c->expires_at_ms);
+	if (c->rekey_at_ms)
+		at = u64_min(at, c->rekey_at_ms);
+	return at;
+}
+
+bool child_rx_grew(struct ike *k, struct ike_sa *sa)
+{
+	bool grew = false;
+
+	list_each (e, &sa->children) {
+		struct ike_child *c = list_entry(e, struct ike_child, node);
+		uint64_t n;
+
+		if (c->in != HALF_READY || c->lost)
+			continue;
+		n = k->env.child_rx_packets(k->env.ctx, c->tunnel, c->spi_in);
+		grew |= n != c->rx_seen;
+		c->rx_seen = n;
+	}
+	return grew;
+}

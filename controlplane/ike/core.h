@@ -1,0 +1,89 @@
+/* The core's own state: struct ike, and what its parts share. Private to this room; ike.h is the door.
+ *
+ *   ike.c      calls from outside, ticks          x_init.c   IKE_SA_INIT
+ *   tunnel.c   config's tunnels, start policy     x_auth.c   IKE_AUTH
+ *   sa.c       IKE SAs: table, timers, end        x_child.c  CREATE_CHILD_SA for children
+ *   child.c    child SAs: halves, switch, end     rekey.c    CREATE_CHILD_SA for the IKE SA; collisions
+ *   xchg.c     one exchange, queue of requests    x_info.c   INFORMATIONAL
+ *   step.c     which message may come when        job.c, msgid.c, timer.c, notice.c
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "controlplane/ike/cookie.h"
+#include "controlplane/ike/ike.h"
+#include "controlplane/ike/timer.h"
+
+/* Times that no config names. */
+enum {
+	LINGER_MS = 15000,       /* a closed SA answers repeats of the last request for so long */
+	SWITCH_MS = 30000,       /* a responder sends on a rekeyed child at the latest after so long (2.8) */
+	COLLISION_MS = 60000,    /* a redundant SA that its creator does not delete is deleted by us */
+	TEMPORARY_MIN_MS = 3000, /* pause after TEMPORARY_FAILURE (2.25), plus up to as much again */
+	TEMPORARY_TRIES = 30,    /* "several minutes" of it: the peers' states differ, start over */
+	REFUSED_MS = 30000,      /* pause after another refusal of a rekey */
+	FIRST_USE_MS = 1000,     /* the same for a child that replaces none */
+	RX_POLL_MS = 50,         /* look for traffic on a new inbound SA meanwhile */
+	RETRY_MAX_MS = 60000,    /* pauses between attempts double up to this */
+	CORRECTIONS_MAX = 5,     /* COOKIE and INVALID_KE_PAYLOAD answers followed in one attempt */
+	CHILDREN_MAX = 16,       /* per IKE SA */
+	PACE_MS = 5,             /* between IKE SAs, when all children are made anew */
+	UNPROTECTED_PER_S = 50,  /* error replies outside an SA (2.21.4) */
+};
+
+/* Unprotected input is answered, and told, in measure: so many at once and so many a second. */
+struct bucket {
+	uint32_t tokens, suppressed;
+	uint64_t last_ms;
+	bool started;
+};
+
+/* A tunnel of the config, and what is wanted of it. */
+struct ike_tunnel {
+	const struct cfg_tunnel *cfg; /* lent */
+	uint32_t index;
+	bool wanted;  /* it is to be up, and retried */
+	bool by_hand; /* DOWN was said: nothing but UP or the peer brings it up */
+	uint32_t attempts;
+	uint64_t retry_at_ms; /* 0: not waiting */
+	struct timer timer;
+	char last_error[256];
+	uint32_t tx_spi_in;  /* pair whose outbound half was handed over last; 0: none */
+	struct list sas;     /* ike_sa.in_tunnel */
+	struct list by_addr; /* in ike.by_addr[] */
+};
+
+struct ike {
+	struct ike_env env;
+	struct ike_limits limits;
+	uint64_t now_ms; /* of the call that is running */
+	bool stopping;
+
+	struct ike_tunnel **tunnel; /* by index; NULL: none */
+	uint32_t n_tunnels;         /* length of tunnel[] */
+	struct list *by_addr;       /* tunnels by remote address; buckets */
+
+	struct ike_sa **table; /* by our SPI; chained */
+	uint32_t table_size, n_sas, n_half_open;
+	uint32_t next_serial;
+	struct list sas;  /* ike_sa.all */
+	struct list half; /* ike_sa.half: responder SAs before IKE_AUTH */
+	struct list dead; /* ike_sa.all: freed when the call ends */
+
+	struct timer_heap timers;
+	struct cookie_jar cookies;
+	struct bucket replies, notices;
+	struct ike_counters counters;
+
+	uint8_t out[IKE_MSG_MAX];  /* the message being written */
+	uint8_t text[IKE_MSG_MAX]; /* the SK payload being read */
+};
+
+/* One token, or false (and counted as suppressed). per_s tokens a second, as many at once. */
+bool ike_bucket_take(struct bucket *b, uint32_t per_s, uint64_t now_ms);
+/* Somewhere between lo and hi per cent of v. */
+uint64_t ike_jitter(struct ike *k, uint64_t v, unsigned lo, unsigned hi);
+uint64_t ike_random64(struct ike *k);

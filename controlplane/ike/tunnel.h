@@ -1,0 +1,37 @@
+/* The config's tunnels: who may speak for which, and when we begin (start policy, retries). */
+#pragma once
+
+#include "controlplane/ike/core.h"
+#include "controlplane/ike/proposal.h"
+#include "controlplane/ike/sa.h"
+
+/* NULL: not known. */
+struct ike_tunnel *tunnel_find(const struct ike *k, uint32_t index);
+int tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg) MUST_USE;
+void tunnel_del(struct ike *k, uint32_t index);
+void tunnel_free_all(struct ike *k);
+
+/* Responder, IKE_SA_INIT: the peer's identity is not known, so the tunnel is not either. Choose a suite from the tunnels
+ * that name the peer's address, then from those that name none. OK, NO_PROPOSAL, INVALID_KE (choice->dh). *t: the tunnel
+ * that it came from, or for NO_PROPOSAL one to explain by (NULL: no tunnel could be this peer's). */
+enum ike_verdict tunnel_choose(struct ike *k, const struct ike_path *path, const struct payload_sa *offer,
+			       uint16_t ke_group, struct proposal_choice *choice, struct ike_tunnel **t) MUST_USE;
+/* Responder, IKE_AUTH: the tunnel of this peer: address, IDi, IDr if given, and sa's suite allowed. NULL: none. */
+struct ike_tunnel *tunnel_match(struct ike *k, const struct ike_sa *sa, const struct cfg_id *peer,
+				const struct cfg_id *ours);
+/* The tunnel's identities on a path: what was configured, or the address (type NONE for remote: any will do). */
+void tunnel_local_id(const struct ike_tunnel *t, const struct ike_path *path, struct cfg_id *out);
+void tunnel_remote_id(const struct ike_tunnel *t, const struct ike_path *path, struct cfg_id *out);
+
+/* Begin an IKE SA if it is wanted, none is there, and the time has come. */
+void tunnel_tick(struct ike *k, struct ike_tunnel *t);
+void tunnel_rearm(struct ike *k, struct ike_tunnel *t);
+/* An attempt, or an established SA, came to its end; retry by policy. cause in words. */
+void tunnel_failed(struct ike *k, struct ike_tunnel *t, const char *cause);
+void tunnel_up(struct ike *k, struct ike_tunnel *t);
+/* A child's traffic is wanted (acquire, by hand, always): see that there is a child, or an attempt under way. */
+void tunnel_want(struct ike *k, struct ike_tunnel *t);
+/* The SA of a tunnel to use for new requests; NULL: none. */
+struct ike_sa *tunnel_sa(const struct ike_tunnel *t);
+/* A pair is gone; if it carried our traffic and another pair lives, rekey that, so that there is one to send on. */
+void tunnel_repair_tx(struct ike *k, struct ike_tunnel *t, uint32_t spi_in);

@@ -1,0 +1,424 @@
+/* IKE_AUTH with pre-shared keys (RFC 7296 1.2, 2.15, 2.21.2)
+ *
+ *   HDR, SK {IDi, [IDr,] AUTH, [N(INITIAL_CONTACT),] SAi2, TSi, TSr}  -->
+ *                                          <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+ *
+ * The responder learns here who the peer is, and so which tunnel this is. An unknown identity, a wrong PSK and another
+ * method are answered alike and cost the same work. What goes wrong with the child alone leaves the IKE SA up.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controlplane/ike/notice.h"
+#include "controlplane/ike/step.h"
+#include "controlplane/ike/tunnel.h"
+#include "controlplane/ike/xchg.h"
+
+/* The ID payload's body of an identity of ours, as it goes over the wire. */
+static size_t id_body(const struct cfg_id *id, uint8_t out[4 + CFG_ID_MAX])
+{
+	struct wr w = wr_of(out, 4 + CFG_ID_MAX);
+
+	payload_id_encode(&w, id);
+	return w.len;
+}
+
+/* Our side's octets: RFC 7296 2.15. */
+static void job_self(struct ike_job *job, const struct ike_sa *sa, const struct cfg_id *id)
+{
+	const struct sa_birth *b = sa->birth;
+	uint8_t body[4 + CFG_ID_MAX];
+	size_t len = id_body(id, body);
+
+	job->prf = sa->prf;
+	if (sa->initiator)
+		job_auth_set(&job->self, b->msg_i, b->len_i, &b->nr, &sa->keys.pi, body, len);
+	else
+		job_auth_set(&job->self, b->msg_r, b->len_r, &b->ni, &sa->keys.pr, body, len);
+}
+
+/* The peer's; its ID body as received, reserved octets and all. */
+static void job_peer(struct ike_job *job, const struct ike_sa *sa, struct rd id, const struct payload_auth *auth)
+{
+	const struct sa_birth *b = sa->birth;
+
+	if (sa->initiator)
+		job_auth_set(&job->peer, b->msg_r, b->len_r, &b->ni, &sa->keys.pr, id.p, rd_left(&id));
+	else
+		job_auth_set(&job->peer, b->msg_i, b->len_i, &b->nr, &sa->keys.pi, id.p, rd_left(&id));
+	job->verify = true;
+	if (auth->method == IKE_AUTH_PSK && auth->len <= sizeof(job->got)) {
+		memcpy(job->got, auth->data, auth->len);
+		job->got_len = auth->len;
+	}
+}
+
+static void job_psk(struct ike_job *job, const struct ike_tunnel *t)
+{
+	job->has_psk = t && t->cfg->psk;
+	if (job->has_psk)
+		job->psk = *t->cfg->psk;
+}
+
+static const char *id_text(const struct cfg_id *id, char *buf, unsigned cap)
+{
+	return id->type == CFG_ID_NONE ? "(none)" : cfg_id_str(id, buf, cap);
+}
+
+/* RFC 7296 2.4: the peer has no other SA of ours, if it was up before this one began. (One that came up while this one
+ * was on its way is the other half of a crossing, and stays.) */
+static void honour_initial_contact(struct ike *k, struct ike_sa *sa)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+
+	if (!t)
+		return;
+	list_each_safe (e, &t->sas) {
+		struct ike_sa *other = list_entry(e, struct ike_sa, in_tunnel);
+
+		if (other != sa && other->up_since_ms && other->up_since_ms < sa->created_ms &&
+		    payload_id_equal(&other->remote_id, &sa->remote_id))
+			sa_end(k, other, SA_END_NOW, "the peer restarted (INITIAL_CONTACT)");
+	}
+}
+
+/* ---- initiator ---- */
+
+static bool other_sa_up(const struct ike_tunnel *t)
+{
+	list_each (e, &t->sas)
+		if (list_entry(e, struct ike_sa, in_tunnel)->state == IKE_SA_UP)
+			return true;
+	return false;
+}
+
+static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct wire_out o;
+
+	xchg_begin(k, sa, x, &o);
+	wire_payload(&o, IKE_PL_IDI);
+	payload_id_encode(&o.w, &x->id_i);
+	if (x->has_id_r) {
+		wire_payload(&o, IKE_PL_IDR);
+		payload_id_encode(&o.w, &x->id_r);
+	}
+	wire_payload(&o, IKE_PL_AUTH);
+	payload_auth_encode(&o.w, IKE_AUTH_PSK, x->mac, x->mac_len);
+	if (!other_sa_up(t))
+		payload_notify_add(&o, N_INITIAL_CONTACT, NULL, 0);
+	/* RFC 7296 1.2: no DH in the child of this exchange */
+	proposal_build(t->cfg->esp.proposal, t->cfg->esp.n_proposals, IKE_PROTO_ESP, x->spi_in, 4, PROPOSAL_NO_DH,
+		       &x->offer);
+	x_child_put_sa(&o, &x->offer);
+	ts_build(t->cfg->ts, t->cfg->n_ts, NULL, &x->tsi, &x->tsr);
+	x_child_put_ts(&o, x);
+	xchg_request(k, sa, x, &o);
+}
+
+static void signed_(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	int err = x->job->err;
+
+	memcpy(x->mac, x->job->mac, sizeof(x->mac));
+	x->mac_len = x->job->mac_len;
+	xchg_job_free(x);
+	if (err < 0 || !tunnel_find(k, sa->tunnel)) {
+		sa_end(k, sa, SA_END_NOW, "AUTH could not be computed (internal error)");
+		return;
+	}
+	send_request(k, sa, x);
+}
+
+void x_auth_start(struct ike *k, struct ike_sa *sa)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct ike_job *job;
+	struct xchg *x;
+
+	if (!t || !t->cfg->psk) {
+		sa_end(k, sa, SA_END_NOW, "the tunnel has no PSK: set auth.psk or auth.psk-file");
+		return;
+	}
+	x = sa->x_out = xchg_new(XCHG_AUTH, true, IKE_X_AUTH, sa->mid.out.next);
+	if (k->env.spi_alloc(k->env.ctx, sa->tunnel, &x->spi_in) < 0) {
+		x->spi_in = 0;
+		sa_end(k, sa, SA_END_NOW,
+		       "the data plane has no SPI for a child: is it running, is its SA table full?");
+		return;
+	}
+	x->ni = sa->birth->ni;
+	x->nr = sa->birth->nr;
+	tunnel_local_id(t, &sa->path, &x->id_i);
+	tunnel_remote_id(t, &sa->path, &x->id_r);
+	x->has_id_r = t->cfg->remote.id.type != CFG_ID_NONE;
+	sa->local_id = x->id_i;
+	job = job_new(JOB_AUTH);
+	job_self(job, sa, &x->id_i);
+	job_psk(job, t);
+	xchg_wait_job(k, sa, x, job, signed_);
+}
+
+/* The child of an authenticated answer: made, or the reason why not is told and it is asked for again later. */
+static void take_child(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	struct ike_child *c = x->child_verdict == IKE_V_OK ? child_new(k, sa, x) : NULL;
+	bool broken = x->child_verdict != IKE_V_OK && !x->child_refused;
+
+	xchg_done(k, sa, x);
+	if (c) {
+		child_start(k, sa, c);
+		return;
+	}
+	if (broken) {
+		sa_end(k, sa, SA_END_DELETE, "the peer's choice for the child does not fit our offer");
+		return;
+	}
+	xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms + REFUSED_MS);
+}
+
+static void verified(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	int bad = x->job->verified;
+	char cause[NOTICE_MAX], id[128];
+
+	xchg_job_free(x);
+	if (bad) {
+		k->counters.auth_failed++;
+		snprintf(cause, sizeof(cause),
+			 "the peer %s could not prove its identity: the PSK differs, or it is not the peer; compare "
+			 "auth.psk at both ends",
+			 id_text(&x->id_r, id, sizeof(id)));
+		notice_bad(k, sa, "%s", cause);
+		sa_end(k, sa, SA_END_REFUSE, cause);
+		return;
+	}
+	sa->remote_id = x->id_r;
+	take_child(k, sa, x);
+}
+
+static void read_child(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct payload_notify n = {.type = 0};
+
+	if (in->c->seen & IKE_PL_BIT(IKE_PL_SA)) {
+		x->child_verdict = x_child_verify(k, sa, x, in->c);
+		return;
+	}
+	x->child_verdict = IKE_V_NO_PROPOSAL;
+	x->child_refused = true;
+	payload_notify_error(in->c, &n);
+	if (n.type == N_TS_UNACCEPTABLE)
+		k->counters.ts_unacceptable++;
+	if (t)
+		snprintf(t->last_error, sizeof(t->last_error), "the peer refused the child: %s",
+			 payload_notify_name(n.type));
+	notice_bad(k, sa,
+		   "the IKE SA is up, but the peer refused the child with %s: compare `esp: proposals` and "
+		   "`selectors` at both ends",
+		   payload_notify_name(n.type));
+}
+
+void x_auth_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct rd id_body_rd = wire_find(in->c, IKE_PL_IDR)->body;
+	char got[128], wanted[128];
+	struct payload_auth auth;
+	struct ike_job *job;
+	struct cfg_id id;
+
+	if (!t || payload_id_decode(id_body_rd, &id) != IKE_V_OK ||
+	    payload_auth_decode(wire_find(in->c, IKE_PL_AUTH)->body, &auth) != IKE_V_OK) {
+		sa_end(k, sa, SA_END_REFUSE, "the peer's IKE_AUTH response is malformed: its IKE software has a fault");
+		return;
+	}
+	if (x->id_r.type != CFG_ID_NONE && !payload_id_equal(&id, &x->id_r)) {
+		char cause[NOTICE_MAX];
+
+		k->counters.auth_failed++;
+		snprintf(cause, sizeof(cause),
+			 "the peer says it is %s, but remote.id of this tunnel is %s: correct one",
+			 id_text(&id, got, sizeof(got)), id_text(&x->id_r, wanted, sizeof(wanted)));
+		notice_bad(k, sa, "%s", cause);
+		sa_end(k, sa, SA_END_REFUSE, cause);
+		return;
+	}
+	x->id_r = id;
+	read_child(k, sa, x, in);
+	job = job_new(JOB_AUTH);
+	job_self(job, sa, &x->id_i);
+	job_peer(job, sa, id_body_rd, &auth);
+	job_psk(job, t);
+	xchg_wait_job(k, sa, x, job, verified);
+}
+
+/* RFC 7296 2.21.2: enciphered, but whoever says so has not proved who it is; the attempt ends, the next one comes. */
+void x_auth_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
+{
+	char cause[NOTICE_MAX], id[128];
+	struct payload_notify n = {.type = 0};
+
+	payload_notify_error(in->c, &n);
+	snprintf(cause, sizeof(cause), "the peer answered IKE_AUTH with %s (%u)%s%s%s", payload_notify_name(n.type),
+		 n.type,
+		 n.type == N_AUTHENTICATION_FAILED ? ": compare auth.psk at both ends, and whether it knows us as "
+						   : "",
+		 n.type == N_AUTHENTICATION_FAILED ? id_text(&x->id_i, id, sizeof(id)) : "",
+		 n.type == N_AUTHENTICATION_FAILED ? "" : ": see its log");
+	sa_end(k, sa, SA_END_NOW, cause);
+}
+
+/* ---- responder ---- */
+
+static void put_child(struct wire_out *o, struct xchg *x, const struct ike_child *c)
+{
+	struct payload_sa answer;
+
+	proposal_answer(&x->choice, c->spi_in, &answer);
+	x_child_put_sa(o, &answer);
+	x_child_put_ts(o, x);
+}
+
+/* The last turn: the child is in, or there is none and `refusal` says why. */
+static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x, struct ike_child *c, uint16_t refusal)
+{
+	bool initial_contact = x->initial_contact;
+	struct wire_out o;
+
+	xchg_begin(k, sa, x, &o);
+	wire_payload(&o, IKE_PL_IDR);
+	payload_id_encode(&o.w, &x->id_r);
+	wire_payload(&o, IKE_PL_AUTH);
+	payload_auth_encode(&o.w, IKE_AUTH_PSK, x->mac, x->mac_len);
+	if (c)
+		put_child(&o, x, c);
+	else
+		payload_notify_add(&o, refusal, NULL, 0);
+	xchg_answer(k, sa, x, &o);
+	if (sa->state == IKE_SA_DEAD)
+		return;
+	if (c)
+		child_answered(k, sa, c);
+	if (initial_contact)
+		honour_initial_contact(k, sa);
+}
+
+static void installed(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	send_answer(k, sa, x, child_find_in(sa, x->child), N_TEMPORARY_FAILURE);
+}
+
+static void make_child(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	uint16_t refusal = x_child_negotiate(k, sa, x, 0, PROPOSAL_NO_DH);
+	struct ike_child *c = refusal ? NULL : child_new(k, sa, x);
+
+	if (c && child_install_in(k, sa, c) == 0) {
+		xchg_wait_in(x, c, installed);
+		return;
+	}
+	if (c)
+		child_remove(k, sa, c, "");
+	send_answer(k, sa, x, NULL, refusal ? refusal : N_TEMPORARY_FAILURE);
+}
+
+/* RFC 7296 2.21.2. One answer for all causes; what it was is told to our own people only. */
+static void fail(struct ike *k, struct ike_sa *sa, struct xchg *x, const char *why)
+{
+	char id[128];
+
+	k->counters.auth_failed++;
+	notice_stranger(k, x->tunnel, &sa->path, sa->spi_i, sa->spi_r, "peer %s is refused: %s",
+			id_text(&x->id_i, id, sizeof(id)), why);
+	xchg_answer_error(k, sa, x, N_AUTHENTICATION_FAILED, NULL, 0);
+	sa_end(k, sa, SA_END_LINGER, "");
+}
+
+static void checked(struct ike *k, struct ike_sa *sa, struct xchg *x)
+{
+	struct ike_tunnel *t = tunnel_find(k, x->tunnel);
+	int bad = x->job->verified, err = x->job->err;
+
+	memcpy(x->mac, x->job->mac, sizeof(x->mac));
+	x->mac_len = x->job->mac_len;
+	xchg_job_free(x);
+	if (!t) {
+		fail(k, sa, x,
+		     "no tunnel for this address has this remote.id (and local.id); add one, or correct the ID "
+		     "at one end");
+		return;
+	}
+	if (bad || err) {
+		fail(k, sa, x,
+		     "its AUTH does not fit: the PSK differs, or its method is not PSK; compare auth.psk at "
+		     "both ends");
+		return;
+	}
+	sa_set_tunnel(k, sa, x->tunnel);
+	sa->remote_id = x->id_i;
+	sa->local_id = x->id_r;
+	sa->path = x->path;
+	t->by_hand = false; /* DOWN lasts until the peer starts it */
+	make_child(k, sa, x);
+}
+
+/* What of the request outlives the datagram. */
+static enum ike_verdict read_request(struct xchg *x, const struct ike_chain *c, struct payload_auth *auth)
+{
+	const struct ike_payload *idr = wire_find(c, IKE_PL_IDR);
+	struct payload_notify n;
+	enum ike_verdict v = payload_id_decode(wire_find(c, IKE_PL_IDI)->body, &x->id_i);
+
+	if (v == IKE_V_TOO_LONG)
+		v = IKE_V_OK; /* an identity that no tunnel can have: type NONE */
+	if (v == IKE_V_OK)
+		v = payload_auth_decode(wire_find(c, IKE_PL_AUTH)->body, auth);
+	if (v == IKE_V_OK && idr) {
+		x->has_id_r = payload_id_decode(idr->body, &x->id_r) == IKE_V_OK;
+		if (!x->has_id_r)
+			x->id_r = (struct cfg_id){.type = CFG_ID_NONE};
+	}
+	if (v == IKE_V_OK)
+		v = payload_sa_decode(wire_find(c, IKE_PL_SA)->body, &x->offer);
+	if (v == IKE_V_OK)
+		v = payload_ts_decode(wire_find(c, IKE_PL_TSI)->body, &x->tsi);
+	if (v == IKE_V_OK)
+		v = payload_ts_decode(wire_find(c, IKE_PL_TSR)->body, &x->tsr);
+	x->initial_contact = payload_notify_find(c, N_INITIAL_CONTACT, &n);
+	return v;
+}
+
+void x_auth_request(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
+{
+	struct payload_auth auth;
+	struct ike_tunnel *t;
+	struct ike_job *job;
+	enum ike_verdict v = read_request(x, in->c, &auth);
+
+	if (v != IKE_V_OK) {
+		step_bad_request(k, sa, x, v);
+		return;
+	}
+	t = tunnel_match(k, sa, &x->id_i, x->has_id_r ? &x->id_r : NULL);
+	x->tunnel = t ? t->index : IKE_NO_TUNNEL;
+	x->ni = sa->birth->ni;
+	x->nr = sa->birth->nr;
+	if (t)
+		tunnel_local_id(t, in->path, &x->id_r);
+	job = job_new(JOB_AUTH);
+	job_self(job, sa, &x->id_r);
+	job_peer(job, sa, wire_find(in->c, IKE_PL_IDI)->body, &auth);
+	job_psk(job, t);
+	xchg_wait_job(k, sa, x, job, checked);
+}
+
+/* RFC 7296 2.16: a request without AUTH asks for EAP. */
+void x_auth_eap(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
+{
+	(void)in;
+	x->tunnel = IKE_NO_TUNNEL;
+	fail(k, sa, x, "it asks for EAP, which this gateway does not do: set it to a pre-shared key");
+}
