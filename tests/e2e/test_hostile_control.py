@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""A control plane that breaks the contract costs a new segment: SAs stay, forwarding goes on, the data plane lives."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap  # noqa: E402
+from esp_bench import GW, HOST, IN, OUT, EspBench  # noqa: E402
+from netlab import LabError, wait_for  # noqa: E402
+from scapy_peer import Refused, Rings  # noqa: E402
+from wire import hop, ip4, udp  # noqa: E402
+
+RINGS_TO_DATAPLANE = ["cmd", "ctl_cmd", "route", "ike_out"]
+RINGS_FROM_DATAPLANE = ["evt", "ctl_evt", "ike_in", "ike_init"]
+
+
+def forwards(b, pair, n=20):
+    """Traffic passes both ways, and no drop counter moves."""
+    inners = [pair.inner(bytes([i]) * 50, ident=i) for i in range(n)]
+    b.forget()
+    b.send("wan", *[pair.packet(i) for i in inners])
+    got = b.receive("lan", n)
+    assert got == [hop(i) for i in inners], f"towards us {len(got)} of {n}"
+    b.send("lan", *[ip4(HOST, pair.host, 17, udp(5, 6, b"x" * 50)) for _ in range(n)])
+    got = b.receive("wan", n)
+    assert len(got) == n, f"from us {len(got)} of {n}"
+
+
+def lost(b, timeout=10):
+    """The data plane has dropped us."""
+    b.rings.event(timeout=timeout, event="lost")
+
+
+def again(b, was):
+    """A new segment: the same life, the next generation."""
+    hello = b.attach()
+    assert hello["epoch"] == was["epoch"], "the data plane has started anew"
+    assert hello["attach"] > was["attach"], (hello, was)
+    assert hello["pid"] == was["pid"]
+    b.process.dataplane.check()
+    return hello
+
+
+def lives(b, pair):
+    """The SAs that it tells of."""
+    b.rings.events.clear()
+    seq = b.rings.ask("sa-list")["sent"]
+    b.rings.event(event="sa-info-end", seq=seq)
+    return {(e["slot"], e["dir"]) for e in b.rings.events if e["event"] == "sa-info"}
+
+
+class Hostile(EspBench):
+    """One pair of SAs that must outlive everything; a fresh process for each case, since resets are counted a minute."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.victim = self.pair()
+        forwards(self, self.victim)
+        return self
+
+
+def test_noise_in_every_ring_is_counted_and_skipped(b):
+    before = b.rings.counters()
+    for ring in RINGS_TO_DATAPLANE:
+        for seed in range(1, 6):
+            b.rings.ask("spoil", ring=ring, n=400, seed=seed)
+    # it still takes good commands, over the same rings
+    b.rings.do("barrier")
+    wait_for("the worker has seen them", lambda: sum(w["bad_msgs"] for w in b.rings.counters()["workers"]) >
+             sum(w["bad_msgs"] for w in before["workers"]), 10)  # fmt: skip
+    b.process.dataplane.check()
+    forwards(b, b.victim)
+
+
+def test_messages_that_lie_are_refused_one_by_one(b):
+    pair = b.victim
+    lies = [
+        ("sa-in-add", dict(slot=1 << 20)), ("sa-in-add", dict(slot=255, spi=pair.spi_in)), ("sa-del", dict(slot=99999)),
+        ("tunnel-set", dict(slot=1 << 30, local=GW, name="x")), ("tunnel-set", dict(slot=9, local=GW, name="a b")),
+        ("nexthop-set", dict(id=0xFFFFFFFF)), ("nexthop-set", dict(id=b.first_nexthop, kind=77)),
+        ("addr-set", dict(addr=HOST, plen=77)), ("sa-list", dict(attach=b.rings.hello["attach"] - 1)),
+    ]  # fmt: skip
+    for cmd, o in lies:  # no answer: a message that fails its check is skipped
+        b.rings.ask(cmd, **o)
+    for cmd, o in (
+        # well formed, and still wrong: each gets its NACK
+        ("sa-in-add", dict(slot=pair.index, tunnel=pair.index, spi=pair.spi_in, key=pair.key_in, suite=pair.suite,
+                           local=GW, remote="203.0.113.2")),
+        ("sa-del", dict(slot=pair.index, gen=77, dir=IN)), ("sa-move", dict(slot=200, remote="203.0.113.3")),
+        ("policy-set", {}), ("capture-start", {}),
+    ):  # fmt: skip
+        try:
+            b.rings.do(cmd, **o)
+        except Refused:
+            continue
+        raise AssertionError(f"{cmd} {o} was taken")
+    assert lives(b, pair) == {(pair.index, IN), (pair.index, OUT)}
+    forwards(b, pair)
+
+
+def test_an_impossible_command_index_costs_a_new_segment(b):
+    was = b.rings.hello
+    b.rings.ask("index", ring="cmd", head=0x40000000)
+    lost(b)
+    forwards(b, b.victim)
+    again(b, was)
+    assert lives(b, b.victim) == {(b.victim.index, IN), (b.victim.index, OUT)}
+    forwards(b, b.victim)
+
+
+def test_an_impossible_event_index_costs_a_new_segment(b):
+    was = b.rings.hello
+    b.rings.ask("index", ring="evt", tail=0x40000000)
+    b.rings.write({"cmd": "sa-list"})  # makes it write an event
+    lost(b)
+    again(b, was)
+    forwards(b, b.victim)
+
+
+def test_a_fourth_reset_in_a_minute_waits_and_traffic_does_not(b):
+    resets = 0
+    for ring in ["ctl_cmd", "route", "cmd"]:
+        was = b.rings.hello
+        b.rings.ask("index", ring=ring, head=0x12345678)
+        try:
+            lost(b)
+        except LabError:
+            raise AssertionError(f"an impossible index of {ring} was not noticed") from None
+        resets += 1
+        forwards(b, b.victim, 5)
+        try:
+            hello = b.rings.attach(ms=1500)
+        except Refused:
+            break
+        assert hello["attach"] > was["attach"]
+    else:
+        raise AssertionError(f"{resets} more resets, and it still gives segments")
+    assert b.process.dataplane.alive()
+    forwards(b, b.victim)
+
+
+def test_a_spoiled_segment_harms_nobody_but_its_writer(b):
+    """A process of its own for this: every octet of the segment overwritten with noise, over and over."""
+    with Hostile() as other:
+        for seed in range(1, 4):
+            other.rings.write({"cmd": "stamp", "seed": seed})
+        lost(other)
+        forwards(other, other.victim)
+        was = other.rings.hello
+        again(other, was)
+        assert lives(other, other.victim) == {(other.victim.index, IN), (other.victim.index, OUT)}
+        forwards(other, other.victim)
+
+
+def test_a_killed_control_plane_leaves_the_sas(b):
+    with Hostile() as other:
+        was = other.rings.hello
+        other.rings.popen.kill()
+        other.rings.popen.wait()
+        forwards(other, other.victim)
+        other.rings = Rings(other.lab, other.process.run_dir)
+        again(other, was)
+        assert lives(other, other.victim) == {(other.victim.index, IN), (other.victim.index, OUT)}
+        other.rings.do("sa-adopt", slot=other.victim.index, dir=IN)
+        other.rings.do("sa-adopt", slot=other.victim.index, dir=OUT)
+        forwards(other, other.victim)
+        # and what is claimed can be deleted
+        other.rings.do("sa-del", slot=other.victim.index, dir=OUT)
+
+
+for case in list(vars().values()):
+    if getattr(case, "__name__", "").startswith("test_"):
+        case.seconds = 90
+
+if __name__ == "__main__":
+    tap.main(__name__, Hostile)

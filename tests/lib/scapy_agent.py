@@ -1,0 +1,156 @@
+"""Scapy as an ESP peer and as both ends of the cables. Runs in the peers' root, fed by scapy_peer.py.
+
+One JSON object per line on stdin, one answer per line on stdout. Its interfaces have no addresses in the kernel, which so
+keeps out; it answers ARP for those that it was told.
+"""
+
+import json
+import logging
+import select
+import socket
+import struct
+import sys
+import time
+
+logging.disable(logging.CRITICAL)  # scapy misses /proc in this root, and does not need it
+from scapy.layers.inet import IP, UDP  # noqa: E402
+from scapy.layers.ipsec import ESP, SecurityAssociation, _ESPPlain  # noqa: E402
+
+ETH_P_ALL = 3
+links, sas = {}, {}
+
+
+class Link:
+    """One interface: frames in and out, ARP answered."""
+
+    def __init__(self, ifname, mac, addresses):
+        self.mac, self.addresses = bytes.fromhex(mac.replace(":", "")), {socket.inet_aton(a) for a in addresses}
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self.sock.bind((ifname, ETH_P_ALL))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.sock.setblocking(False)
+        self.frames = []
+
+    def read(self):
+        while True:
+            try:
+                frame, origin = self.sock.recvfrom(65536)
+            except BlockingIOError:
+                return
+            if origin[2] == socket.PACKET_OUTGOING:
+                continue
+            if frame[12:14] == b"\x08\x06":
+                self.arp(frame)
+            else:
+                self.frames.append(frame)
+
+    def arp(self, frame):
+        kind, mac, sender, target = frame[20:22], frame[22:28], frame[28:32], frame[38:42]
+        if kind == b"\0\1" and target in self.addresses and sender != target:
+            self.sock.send(mac + self.mac + frame[12:20] + b"\0\2" + self.mac + target + mac + sender)
+
+
+def pump(seconds, enough=lambda: False):
+    """Read all links until enough(), or for this long."""
+    end = time.monotonic() + seconds
+    while not enough():
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        ready = select.select([k.sock for k in links.values()], [], [], min(left, 0.2))[0]
+        for link in links.values():
+            if link.sock in ready:
+                link.read()
+
+
+def op_open(o):
+    links[o["name"]] = Link(o["ifname"], o["mac"], o["addresses"])
+
+
+def op_tx(o):
+    """frames of a link, sent in order."""
+    for frame in o["frames"]:
+        links[o["name"]].sock.send(bytes.fromhex(frame))
+
+
+def op_rx(o):
+    """What came: at least n frames, or all within ms. They are taken."""
+    link = links[o["name"]]
+    pump(o["ms"] / 1000, lambda: len(link.frames) >= o["n"])
+    frames, link.frames = link.frames, []
+    return [f.hex() for f in frames]
+
+
+def op_sa(o):
+    """name spi key (with salt) [src dst] [sport dport]: the peer's half of an SA."""
+    more = {}
+    if o.get("src"):
+        more["tunnel_header"] = IP(src=o["src"], dst=o["dst"], ttl=o.get("ttl", 64))
+    if o.get("sport"):
+        more["nat_t_header"] = UDP(sport=o["sport"], dport=o["dport"])
+    sas[o["name"]] = SecurityAssociation(ESP, spi=o["spi"], crypt_algo="AES-GCM", crypt_key=bytes.fromhex(o["key"]), **more)
+
+
+def op_encrypt(o):
+    """A whole inner packet to a whole outer one, by scapy alone."""
+    sa = sas[o["sa"]]
+    return bytes(sa.encrypt(IP(bytes.fromhex(o["packet"])), seq_num=o.get("seq"))).hex()
+
+
+def op_decrypt(o):
+    """A whole outer packet to the inner one, by scapy alone: ICV, padding and next header are right, or it says so."""
+    packet = IP(bytes.fromhex(o["packet"]))
+    return bytes(sas[o["sa"]].decrypt(packet)).hex()
+
+
+def op_look(o):
+    """The fields of our ESP (from the SPI to the ICV's end), which must authenticate."""
+    sa = sas[o["sa"]]
+    raw = bytes.fromhex(o["esp"])
+    esp = ESP(raw)
+    plain = sa.crypt_algo.decrypt(sa, esp, sa.crypt_key)
+    # scapy takes the padding off at the wrong end; the text itself tells
+    text = sa.crypt_algo.cipher(sa.crypt_key).decrypt(sa.crypt_salt + raw[8:16], raw[16:], raw[:8])
+    return {
+        "spi": esp.spi, "seq": esp.seq, "iv": raw[8:16].hex(), "text": text.hex(), "padlen": plain.padlen, "nh": plain.nh,
+    }  # fmt: skip
+
+
+def op_seal(o):
+    """ESP around any text: inner, pad (its octets), padlen and nh are as told, right or wrong."""
+    sa = sas[o["sa"]]
+    pad = bytes.fromhex(o["pad"])
+    plain = _ESPPlain(
+        spi=o.get("spi", sa.spi), seq=o["seq"], iv=struct.pack("!Q", o.get("iv", o["seq"])),
+        data=bytes.fromhex(o["inner"]), padding=pad, padlen=o.get("padlen", len(pad)), nh=o.get("nh", 4),
+    )  # fmt: skip
+    return bytes(sa.crypt_algo.encrypt(sa, plain, sa.crypt_key)).hex()
+
+
+def serve():
+    """Answer until stdin ends; ARP is answered in between."""
+    buffer = b""
+    ops = {name[3:]: call for name, call in globals().items() if name.startswith("op_")}
+    while True:
+        socks = {link.sock: link for link in links.values()}
+        ready = select.select([0, *socks], [], [])[0]
+        for sock in ready:
+            if sock in socks:
+                socks[sock].read()
+        if 0 not in ready:
+            continue
+        data = sys.stdin.buffer.raw.read(1 << 20)
+        if not data:
+            return
+        *lines, buffer = (buffer + data).split(b"\n")
+        for line in lines:
+            o = json.loads(line)
+            try:
+                answer = {"result": ops[o["op"]](o)}
+            except Exception as e:  # the test decides what it means
+                answer = {"error": f"{type(e).__name__}: {e}"}
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+
+
+serve()
