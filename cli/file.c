@@ -1,0 +1,78 @@
+#include "cli/file.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+static void print_json(json_t *o)
+{
+	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+	putchar('\n');
+	json_decref(o);
+}
+
+static json_t *errors_json(const struct cfg_errors *errs)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < errs->n; i++)
+		json_array_append_new(a,
+				      json_pack("{s:i, s:s}", "line", (int)errs->e[i].line, "text", errs->e[i].text));
+	return a;
+}
+
+/* NULL after the errors have been printed. */
+static struct config *load(const char *path, bool secrets, bool json)
+{
+	struct cfg_errors errs = {0};
+	struct config *c = config_load(path, secrets, &errs);
+
+	if (!c && json)
+		print_json(json_pack("{s:b, s:s, s:o}", "ok", 0, "file", path, "errors", errors_json(&errs)));
+	else if (!c)
+		cfg_errors_print(&errs, path, STDERR_FILENO);
+	cfg_errors_free(&errs);
+	return c;
+}
+
+static const char *plural(unsigned n)
+{
+	return n == 1 ? "" : "s";
+}
+
+int file_check(const char *path, bool secrets, bool json)
+{
+	struct config *c = load(path, secrets, json);
+
+	if (!c)
+		return 1;
+	if (json)
+		print_json(json_pack("{s:b, s:s, s:i, s:i, s:i}", "ok", 1, "file", path, "ports", (int)c->n_ports,
+				     "tunnels", (int)c->n_tunnels, "routes", (int)c->n_routes));
+	else
+		printf("%s: ok (%u port%s, %u tunnel%s, %u route%s)\n", path, c->n_ports, plural(c->n_ports),
+		       c->n_tunnels, plural(c->n_tunnels), c->n_routes, plural(c->n_routes));
+	config_free(c);
+	return 0;
+}
+
+int file_show(const char *path, bool json)
+{
+	/* secrets are not shown: so they need not be readable */
+	struct config *c = load(path, false, json);
+	char *text;
+
+	if (!c)
+		return 1;
+	text = config_print(c);
+	if (json)
+		print_json(json_pack("{s:b, s:s, s:s}", "ok", 1, "file", path, "text", text));
+	else
+		fputs(text, stdout);
+	free(text);
+	config_free(c);
+	return 0;
+}
