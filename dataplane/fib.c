@@ -10,7 +10,14 @@
 
 #include "base/log.h"
 
-enum { TBL8_MIN = 256, TBL8_OCTETS = 256 * 4, TBL24_OCTETS = (1 << 24) * 4, SELF_MAX = 4096, SWEEP_LOOK = 4096 };
+enum {
+	TBL8_MIN = 256,
+	TBL8_OCTETS = 256 * 4,
+	TBL24_OCTETS = (1 << 24) * 4,
+	SELF_MAX = 4096,
+	SWEEP_LOOK = 4096,
+	NODE_OCTETS = 224
+};
 
 /* Who a route belongs to: a higher one is not given up for a lower one. */
 enum owner { OWNER_ROUTE, OWNER_ADDR, OWNER_SELF };
@@ -89,15 +96,15 @@ static uint32_t tbl8_count(uint32_t routes_max)
 	return n < TBL8_MIN ? TBL8_MIN : n;
 }
 
-/* The trie behind rte_fib makes an inner node for many a route. */
-static uint32_t trie_nodes(uint32_t routes_max)
+/* The trie behind rte_fib takes two nodes for each route that it is told of. */
+static uint32_t trie_routes(uint32_t routes_max)
 {
-	return 2 * (routes_max + SELF_MAX) + 512;
+	return routes_max + SELF_MAX;
 }
 
 uint64_t fib_memory(uint32_t routes_max)
 {
-	uint64_t trie = (uint64_t)trie_nodes(routes_max) * 192;
+	uint64_t trie = 2 * (uint64_t)trie_routes(routes_max) * NODE_OCTETS;
 	uint64_t copy = TBL24_OCTETS + (uint64_t)tbl8_count(routes_max) * TBL8_OCTETS + trie;
 
 	return 2 * copy + (uint64_t)(routes_max + SELF_MAX) * (sizeof(struct route) + 64) + (8 << 20);
@@ -108,7 +115,7 @@ static struct rte_fib *copy_new(const char *name, const struct fib_params *p, ui
 	struct rte_fib_conf conf = {
 		.type = RTE_FIB_DIR24_8,
 		.default_nh = none,
-		.max_routes = (int)trie_nodes(p->routes_max),
+		.max_routes = (int)trie_routes(p->routes_max),
 		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_4B, .num_tbl8 = tbl8_count(p->routes_max)},
 	};
 

@@ -39,20 +39,23 @@ struct port {
 	char vdev_name[32];
 	uint16_t dev; /* DPDK's number, after port_open() */
 	uint8_t mac[6];
-	uint16_t n_queues; /* RX queues that exist; workers beyond them do not read the port */
+	uint16_t n_rx;  /* RX queues that exist; workers beyond them do not read the port */
+	uint32_t frame; /* AF_PACKET: octets of a ring slot */
 	bool opened, up;
-	struct stats_port base; /* what the device counted before a new segment began: none */
 };
 
 struct port_set {
 	uint16_t n;
+	int sock; /* for questions about interfaces; owned */
 	struct port p[CFG_PORTS_MAX];
 };
 
 /* Check the devices of a config against this host and write the vdev arguments. 0; -errno with a sentence for the user
  * in why (what, which object, the way out). Nothing on the host is changed. */
 int port_plan(struct port_set *s, const struct config *c, char *why, unsigned cap) MUST_USE;
-/* Interfaces of the planned ports: up, and their MTU large enough. As port_plan(). Needs CAP_NET_ADMIN. */
+void port_fini(struct port_set *s);
+/* Interfaces of the planned ports: up, and without receive offloads that would merge or change frames. As port_plan().
+ * Needs CAP_NET_ADMIN. */
 int port_prepare(struct port_set *s, char *why, unsigned cap) MUST_USE;
 /* Configure and start the devices. pool: for received packets. As port_plan(). EAL is up. */
 int port_open(struct port_set *s, uint16_t n_workers, struct rte_mempool *pool, char *why, unsigned cap) MUST_USE;
@@ -61,10 +64,10 @@ void port_close(struct port_set *s);
 void port_fill(const struct port *p, uint8_t worker, struct worker_port *out);
 /* mbufs that the ports' queues can hold at once. */
 uint32_t port_mbufs(const struct port_set *s, uint16_t n_workers);
-/* EAL memory of the devices themselves, in octets. */
-uint64_t port_memory(const struct port_set *s, uint16_t n_workers);
+/* Octets that one mbuf must have behind its headroom. */
+uint32_t port_room(const struct port_set *s);
 
 /* ctl thread: is the link up now? */
-bool port_link(const struct port *p);
+bool port_link(const struct port_set *s, const struct port *p);
 /* ctl thread: the device's counters into a block of the segment. */
 void port_stats(const struct port *p, struct stats_port *out);

@@ -1,0 +1,344 @@
+#include "dataplane/ctl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_rcu_qsbr.h>
+
+#include "base/ip.h"
+#include "base/log.h"
+#include "dataplane/arp.h"
+#include "dataplane/fib.h"
+#include "dataplane/sad.h"
+#include "dataplane/worker.h"
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* --- events --- */
+
+/* Room for n events? Without it nothing is taken that would need to be answered. */
+static bool room(struct ctl *c, struct shm *s, unsigned n, uint64_t now_ms)
+{
+	int64_t have = spsc_free(&s->ctl_evt);
+
+	if (have < 0)
+		attach_broken(&c->attach, now_ms, "ctl");
+	return have >= (int64_t)n;
+}
+
+static void push(struct ctl *c, struct shm *s, struct msg_hdr *h, enum msg_type type, uint32_t seq, uint16_t len)
+{
+	*h = (struct msg_hdr){
+		.type = (uint16_t)type, .len = len, .seq = seq, .attach = attach_limits(&c->attach)->attach};
+	if (spsc_push(&s->ctl_evt, h, len) == 0)
+		shm_ring_bell(s->bell_control);
+}
+
+static void answer(struct ctl *c, struct shm *s, uint16_t type, uint32_t seq, int status)
+{
+	struct msg_ack ack = {.type = type, .status = status};
+
+	push(c, s, &ack.hdr, status ? MSG_NACK : MSG_ACK, seq, sizeof(ack));
+}
+
+/* --- commands --- */
+
+static uint32_t v4(const uint8_t addr[16])
+{
+	return (uint32_t)addr[0] << 24 | (uint32_t)addr[1] << 16 | (uint32_t)addr[2] << 8 | addr[3];
+}
+
+static int nexthop_set(struct ctl *c, const struct msg_nexthop *m)
+{
+	if (m->family == IP_V6)
+		return -EAFNOSUPPORT;
+	if (m->kind == MSG_NH_TUNNEL &&
+	    (m->tunnel.slot >= c->sad->n_tunnels ||
+	     atomic_load_explicit(&c->sad->conf[m->tunnel.slot].gen, memory_order_relaxed) != m->tunnel.gen))
+		return -ENOENT;
+	return fib_nexthop_set(c->fib, m);
+}
+
+static int tunnel_del(struct ctl *c, struct msg_handle tunnel)
+{
+	int ret = sad_tunnel_del(c->sad, tunnel);
+
+	if (ret == 0)
+		fib_tunnel_gone(c->fib, tunnel.slot);
+	return ret;
+}
+
+/* -EAGAIN: the FIB has a swap under way. */
+static int addr(struct ctl *c, const struct msg_addr *m, bool set)
+{
+	int ret;
+
+	if (m->family != IP_V4)
+		return -EAFNOSUPPORT;
+	ret = set ? fib_addr_set(c->fib, v4(m->addr)) : fib_addr_del(c->fib, v4(m->addr));
+	fib_commit(c->fib);
+	return ret;
+}
+
+/* All that was said before is in force once every worker has passed a quiescent state. -EAGAIN until then. */
+static int barrier(struct ctl *c)
+{
+	if (!c->barrier) {
+		if (!fib_advance(c->fib))
+			return -EAGAIN;
+		c->token = rte_rcu_qsbr_start(c->qsbr);
+		c->barrier = true;
+	}
+	if (rte_rcu_qsbr_check(c->qsbr, c->token, false) != 1)
+		return -EAGAIN;
+	c->barrier = false;
+	return 0;
+}
+
+/* -EAGAIN: not yet, ask again with the same message. */
+static int obey(struct ctl *c, const union msg *m)
+{
+	switch (m->hdr.type) {
+	case MSG_TUNNEL_SET:
+		return sad_tunnel_set(c->sad, (const struct msg_tunnel_set *)m, c->n_workers);
+	case MSG_TUNNEL_DEL:
+		return tunnel_del(c, ((const struct msg_tunnel_del *)m)->tunnel);
+	case MSG_ADDR_SET:
+	case MSG_ADDR_DEL:
+		return addr(c, (const struct msg_addr *)m, m->hdr.type == MSG_ADDR_SET);
+	case MSG_NEXTHOP_SET:
+		return nexthop_set(c, (const struct msg_nexthop *)m);
+	case MSG_NEXTHOP_DEL:
+		return fib_nexthop_del(c->fib, ((const struct msg_nexthop *)m)->id);
+	case MSG_BARRIER:
+		return barrier(c);
+	default: /* the workers', and what is reserved */
+		return -ENOTSUP;
+	}
+}
+
+/* Commands in their order. True: there may be more. */
+static bool commands(struct ctl *c, struct shm *s, uint64_t now_ms)
+{
+	for (unsigned n = 0; n < CTL_TURN; n++) {
+		int ret;
+
+		if (!room(c, s, 1, now_ms) || !attach_shm(&c->attach))
+			return false;
+		if (!c->holding) {
+			ret = spsc_pop(&s->ctl_cmd, &c->cmd);
+			if (ret == -EPROTO)
+				attach_broken(&c->attach, now_ms, "ctl");
+			if (ret)
+				return false;
+			if (msg_check_cmd(&c->cmd, attach_limits(&c->attach))) {
+				c->bad_msgs++;
+				continue;
+			}
+		}
+		ret = obey(c, &c->cmd);
+		c->holding = ret == -EAGAIN;
+		if (c->holding)
+			return false; /* wait() looks at holding */
+		answer(c, s, c->cmd.hdr.type, c->cmd.hdr.seq, ret);
+	}
+	return true;
+}
+
+/* --- routes --- */
+
+static int route(struct ctl *c, const struct msg_route *m)
+{
+	switch (m->type) {
+	case MSG_SYNC_BEGIN:
+		fib_sync_begin(c->fib);
+		return 0;
+	case MSG_SYNC_END:
+		fib_sync_end(c->fib);
+		c->sweeping = true;
+		return 0;
+	case MSG_ROUTE_SET:
+		return m->family == IP_V4 ? fib_set(c->fib, v4(m->addr), m->plen, m->nexthop) : -EAFNOSUPPORT;
+	case MSG_ROUTE_DEL:
+		return m->family == IP_V4 ? fib_del(c->fib, v4(m->addr), m->plen) : -EAFNOSUPPORT;
+	default:
+		return -ENOTSUP;
+	}
+}
+
+/* The last batch is in force everywhere. */
+static void applied(struct ctl *c)
+{
+	struct shm *s = attach_shm(&c->attach);
+
+	if (!c->batch)
+		return;
+	c->applied += c->batch;
+	c->batch = 0;
+	if (s) {
+		atomic_store_explicit(&s->hdr->applied, c->applied, memory_order_release);
+		shm_ring_bell(s->bell_control);
+	}
+}
+
+static bool records(struct ctl *c, struct shm *s, uint64_t now_ms)
+{
+	struct msg_route m;
+	unsigned n = 0;
+
+	if (!room(c, s, CTL_TURN, now_ms))
+		return false;
+	while (n < CTL_TURN && !c->sweeping) {
+		int ret = spsc_pop(&s->route, &m);
+
+		if (ret == -EPROTO)
+			attach_broken(&c->attach, now_ms, "ctl");
+		if (ret)
+			break;
+		n++;
+		ret = msg_check_route(&m, attach_limits(&c->attach));
+		if (ret)
+			c->bad_msgs++;
+		else
+			ret = route(c, &m);
+		if (ret)
+			answer(c, s, m.type, m.seq, ret);
+	}
+	c->batch += n;
+	fib_commit(c->fib);
+	return n > 0;
+}
+
+/* One batch, when the last is in force everywhere. True: come again at once. */
+static bool routes(struct ctl *c, uint64_t now_ms)
+{
+	struct shm *s = attach_shm(&c->attach);
+
+	if (!fib_advance(c->fib))
+		return false; /* wait() looks at fib_ready() */
+	if (c->sweeping) {
+		c->sweeping = fib_sweep(c->fib);
+		fib_commit(c->fib);
+		return true;
+	}
+	applied(c);
+	return s && !c->holding && records(c, s, now_ms);
+}
+
+/* --- links, ports --- */
+
+static void link_event(struct ctl *c, struct shm *s, uint16_t port, uint64_t now_ms)
+{
+	struct msg_link m = {.port = port, .up = c->ports->p[port].up};
+
+	if (!room(c, s, 1, now_ms))
+		return;
+	push(c, s, &m.hdr, MSG_LINK, 0, sizeof(m));
+	c->link_unsent &= ~(1u << port);
+}
+
+static void link_changed(struct ctl *c, struct port *p, bool up, uint64_t now_ms)
+{
+	p->up = up;
+	for (uint8_t w = 0; w < c->n_workers; w++)
+		atomic_store_explicit(&c->worker[w]->port[p->index].up, up, memory_order_relaxed);
+	c->link_unsent |= 1u << p->index;
+	log_info(LOG_PORT, "port=%s event=link-%s", p->cfg->name, up ? "up" : "down");
+	if (up)
+		arp_announce(c->arp, p->index, now_ms);
+}
+
+static void links(struct ctl *c, uint64_t now_ms)
+{
+	struct shm *s = attach_shm(&c->attach);
+
+	if (now_ms >= c->link_ms) {
+		c->link_ms = now_ms + CTL_LINK_MS;
+		for (uint16_t i = 0; i < c->ports->n; i++) {
+			struct port *p = &c->ports->p[i];
+			bool up = port_link(c->ports, p);
+
+			if (up != p->up)
+				link_changed(c, p, up, now_ms);
+			port_stats(p, &attach_segment(&c->attach)->port_stats[i]);
+		}
+	}
+	for (uint16_t i = 0; s && c->link_unsent && i < c->ports->n; i++)
+		if (c->link_unsent & 1u << i)
+			link_event(c, s, i, now_ms);
+}
+
+/* --- the loop --- */
+
+/* A control plane has come: it hears all links, and counts its next hops and records anew. */
+static void welcome(struct ctl *c)
+{
+	c->attached = c->attach.attached;
+	c->applied = c->batch = 0;
+	c->holding = c->barrier = c->sweeping = false;
+	c->link_unsent = (1u << c->ports->n) - 1;
+	fib_attached(c->fib);
+}
+
+/* Sleep until something happens, next_ms at the latest. The signal that came, or 0. */
+static int wait(struct ctl *c, bool more, uint64_t now_ms, uint64_t next_ms)
+{
+	struct pollfd fds[5] = {{.fd = c->signals, .events = POLLIN}, {.fd = c->bell, .events = POLLIN}};
+	unsigned n = 2 + attach_fds(&c->attach, now_ms, fds + 2);
+	struct timespec t = {0};
+	struct signalfd_siginfo info;
+	struct shm *s = attach_shm(&c->attach);
+	uint64_t rings;
+
+	next_ms = u64_min(next_ms, c->link_ms);
+	if (!more && (!fib_ready(c->fib) || c->holding)) {
+		t.tv_nsec = CTL_SPIN_US * 1000;
+	} else if (!more && next_ms > now_ms) {
+		t.tv_sec = (time_t)((next_ms - now_ms) / 1000);
+		t.tv_nsec = (long)((next_ms - now_ms) % 1000) * 1000000;
+	}
+	if (ppoll(fds, n, &t, NULL) <= 0)
+		return 0;
+	if (fds[1].revents & POLLIN && read(c->bell, &rings, sizeof(rings)) < 0)
+		log_debug(LOG_CTL, "event=bell-empty");
+	if (s)
+		shm_clear_bell(s->bell_ctl);
+	if (fds[0].revents & POLLIN && read(c->signals, &info, sizeof(info)) == sizeof(info))
+		return (int)info.ssi_signo;
+	return 0;
+}
+
+int ctl_run(struct ctl *c)
+{
+	int sig = 0;
+
+	for (uint16_t i = 0; i < c->ports->n; i++)
+		if (c->ports->p[i].up)
+			arp_announce(c->arp, i, clock_ms());
+	while (!sig) {
+		uint64_t now_ms = clock_ms(), next_ms = attach_turn(&c->attach, now_ms);
+		struct shm *s = attach_shm(&c->attach);
+		bool more = false;
+
+		if (s && c->attached != c->attach.attached)
+			welcome(c);
+		if (s)
+			more |= commands(c, s, now_ms);
+		more |= routes(c, now_ms);
+		more |= arp_turn(c->arp, now_ms);
+		next_ms = u64_min(next_ms, arp_tick(c->arp, now_ms));
+		links(c, now_ms);
+		sig = wait(c, more, now_ms, next_ms);
+	}
+	return sig;
+}

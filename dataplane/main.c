@@ -1,0 +1,440 @@
+/* esplanade-dataplane: start everything in order, become the ctl thread, end everything in reverse order. */
+#include <errno.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rte_alarm.h>
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_rcu_qsbr.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "dataplane/arp.h"
+#include "dataplane/cmd.h"
+#include "dataplane/ctl.h"
+#include "dataplane/eal.h"
+#include "dataplane/fib.h"
+#include "dataplane/guard.h"
+#include "dataplane/handoff.h"
+#include "dataplane/neigh.h"
+#include "dataplane/onlink.h"
+#include "dataplane/port.h"
+#include "dataplane/privs.h"
+#include "dataplane/punt.h"
+#include "dataplane/sad.h"
+#include "dataplane/worker.h"
+
+#define CONTROL_USER "esplanade"
+
+enum { MBUF_CACHE = 512, MBUFS_PER_WORKER = 4096, WHY = 512, TUNNELS_MIN = 1024, MEMORY_SLACK = 48 << 20, PAGE = 4096 };
+
+struct options {
+	const char *config, *run_dir;
+	bool show_eal, check;
+};
+
+/* Everything that has to be given back; zero: not there. */
+struct gateway {
+	struct options opt;
+	struct config *cfg;
+	struct port_set ports;
+	struct guard guard;
+	struct eal_args eal;
+	bool eal_up;
+	struct rte_mempool *pool;
+	struct ctl ctl;
+	struct handoff *handoff;
+	struct worker *worker[CFG_WORKERS_MAX];
+	struct cmd *cmd[CFG_WORKERS_MAX];
+	unsigned launched;
+	_Atomic bool stop;
+	char why[WHY];
+};
+
+/* --- arguments --- */
+
+static void usage(FILE *f)
+{
+	fprintf(f,
+		"usage: esplanade-dataplane [--config FILE] [--run-dir DIR] [--log-level SPEC] [--check | --show-eal]\n"
+		"  --config FILE     default /etc/esplanade/gateway.yaml\n"
+		"  --run-dir DIR     default /run/esplanade; made if need be\n"
+		"  --log-level SPEC  error, warn, info or debug; or per component: info,port=debug\n"
+		"  --check           check the config and the ports, and exit\n"
+		"  --show-eal        print the arguments that DPDK would get, and exit\n"
+		"  --version, --help\n");
+}
+
+static struct options options(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"run-dir", required_argument, NULL, 'r'},
+		{"log-level", required_argument, NULL, 'l'},
+		{"check", no_argument, NULL, 'k'},
+		{"show-eal", no_argument, NULL, 'e'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	struct options o = {.config = "/etc/esplanade/gateway.yaml", .run_dir = "/run/esplanade"};
+
+	for (int opt; (opt = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+		switch (opt) {
+		case 'c':
+			o.config = optarg;
+			break;
+		case 'r':
+			o.run_dir = optarg;
+			break;
+		case 'l':
+			if (log_set(optarg))
+				log_fatal(LOG_MAIN, "cause=\"--log-level %s: write error, warn, info or debug\"",
+					  optarg);
+			break;
+		case 'k':
+			o.check = true;
+			break;
+		case 'e':
+			o.show_eal = true;
+			break;
+		case 'v':
+			printf("esplanade-dataplane %s\n", ESPLANADE_VERSION);
+			exit(0);
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		exit(2);
+	}
+	return o;
+}
+
+/* --- sizes --- */
+
+static uint32_t n_tunnels(const struct config *c)
+{
+	uint32_t n = TUNNELS_MIN;
+
+	while (n < 2 * c->n_tunnels)
+		n *= 2;
+	return n;
+}
+
+static uint32_t n_nexthops(const struct config *c)
+{
+	return 2 * n_tunnels(c);
+}
+
+/* Few, so that the set in use stays in the caches: what lists, rings and waiting packets can hold at worst. */
+static uint32_t n_mbufs(const struct config *c)
+{
+	uint32_t n = c->dataplane.n_workers;
+
+	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * 2 * NEIGH_RING + ARP_HOLD_ALL + 2 * MBUF_CACHE;
+}
+
+static uint64_t memory(const struct config *c, const struct port_set *ports)
+{
+	uint64_t sas = (uint64_t)c->dataplane.sa_max *
+		       (sizeof(struct sa_in) + sizeof(struct sa_out) + 2 * sizeof(struct sa_cold) + 16);
+	uint64_t tunnels = (uint64_t)n_tunnels(c) * (sizeof(struct sad_tunnel) + sizeof(struct sad_tunnel_conf) + 16);
+	uint64_t mbufs =
+		(uint64_t)n_mbufs(c) * (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + port_room(ports) + 192);
+	uint64_t workers = c->dataplane.n_workers * (sizeof(struct worker) + sizeof(struct punt) + (128u << 10));
+
+	return fib_memory(c->dataplane.routes_max) + sas + tunnels + mbufs + workers + (uint64_t)n_nexthops(c) * 16 +
+	       MEMORY_SLACK;
+}
+
+/* --- start --- */
+
+static struct config *read_config(const char *path)
+{
+	struct cfg_errors errs = {0};
+	struct config *c = config_load(path, false, &errs);
+
+	if (!c) {
+		cfg_errors_print(&errs, path, STDERR_FILENO);
+		cfg_errors_free(&errs);
+		log_fatal(LOG_MAIN, "config=%s cause=\"not usable, see above\" cure=\"gwctl config check %s\"", path,
+			  path);
+	}
+	cfg_errors_free(&errs);
+	return c;
+}
+
+static int run_dir(struct gateway *g)
+{
+	const struct passwd *pw = getpwnam(CONTROL_USER);
+	int ret;
+
+	if (mkdir(g->opt.run_dir, 0755) && errno != EEXIST) {
+		snprintf(g->why, WHY, "run directory %s: %s; make it, or give another --run-dir", g->opt.run_dir,
+			 err_str(errno));
+		return -errno;
+	}
+	ret = attach_listen(&g->ctl.attach, g->opt.run_dir, pw ? pw->pw_uid : 0);
+	if (ret == -EADDRINUSE)
+		snprintf(g->why, WHY,
+			 "run directory %s: another esplanade-dataplane answers there; stop it, or give another "
+			 "--run-dir",
+			 g->opt.run_dir);
+	else if (ret)
+		snprintf(g->why, WHY, "run directory %s: dataplane.sock: %s", g->opt.run_dir, err_str(ret));
+	return ret;
+}
+
+/* What touches the host, up to DPDK. */
+static int start_host(struct gateway *g)
+{
+	int ret = run_dir(g);
+
+	if (!ret)
+		ret = guard_lock(&g->guard, &g->ports, g->why, WHY);
+	if (!ret)
+		ret = guard_on(&g->guard, &g->ports, g->opt.run_dir, g->why, WHY);
+	if (!ret)
+		ret = port_prepare(&g->ports, g->why, WHY);
+	if (!ret && (ret = privs_early()) != 0)
+		snprintf(g->why, WHY, "cannot give up capabilities: %s", err_str(ret));
+	if (!ret)
+		ret = eal_start(&g->eal, g->why, WHY);
+	g->eal_up = ret == 0;
+	return ret;
+}
+
+static int start_tables(struct gateway *g)
+{
+	const struct cfg_dataplane *d = &g->cfg->dataplane;
+	int node = (int)rte_socket_id();
+	uint16_t room = (uint16_t)(RTE_PKTMBUF_HEADROOM + port_room(&g->ports));
+	struct fib_params fib = {.routes_max = d->routes_max,
+				 .n_nexthops = n_nexthops(g->cfg),
+				 .n_ports = g->ports.n,
+				 .numa_node = node};
+	struct ctl *c = &g->ctl;
+	int ret;
+
+	snprintf(g->why, WHY, "%llu MB of memory are too few; write a larger dataplane.memory",
+		 (unsigned long long)(g->eal.memory >> 20));
+	g->pool = rte_pktmbuf_pool_create("packets", n_mbufs(g->cfg), MBUF_CACHE, 0, room, node);
+	c->qsbr = rte_zmalloc_socket("qsbr", rte_rcu_qsbr_get_memsize(d->n_workers), 64, node);
+	if (!g->pool || !c->qsbr || rte_rcu_qsbr_init(c->qsbr, d->n_workers))
+		return -ENOMEM;
+	fib.qsbr = c->qsbr;
+	c->fib = fib_new(&fib);
+	c->sad = sad_new(d->sa_max, n_tunnels(g->cfg), node);
+	c->neigh = neigh_new((uint8_t)d->n_workers, node);
+	g->handoff = handoff_new((uint8_t)d->n_workers, node);
+	if (!c->fib || !c->sad || !c->neigh || !g->handoff)
+		return -ENOMEM;
+	c->arp = arp_new(c->neigh, c->fib, &g->ports, node);
+	if (!c->arp)
+		return -ENOMEM;
+	c->neigh->bell_ctl = c->bell;
+	ret = onlink_install(c->fib, g->cfg);
+	if (ret)
+		snprintf(g->why, WHY, "ports: their networks do not fit the table: %s", err_str(ret));
+	return ret;
+}
+
+static int start_worker(struct gateway *g, uint8_t id)
+{
+	struct worker *w = rte_zmalloc("worker", sizeof(*w), CACHE_LINE);
+	const char *why = "out of memory";
+
+	g->worker[id] = w;
+	g->cmd[id] = cmd_new(g->ctl.bell);
+	if (!w || !g->cmd[id] || worker_init(w, id, &why)) {
+		snprintf(g->why, WHY, "worker %u: %s", id, why);
+		return -ENOMEM;
+	}
+	w->n_workers = (uint8_t)g->cfg->dataplane.n_workers;
+	w->spin = g->cfg->dataplane.idle == CFG_IDLE_SPIN;
+	w->n_ports = g->ports.n;
+	for (uint16_t i = 0; i < g->ports.n; i++)
+		port_fill(&g->ports.p[i], id, &w->port[i]);
+	w->pool = g->pool;
+	w->qsbr = g->ctl.qsbr;
+	w->sad = g->ctl.sad;
+	w->fib = g->ctl.fib;
+	w->neigh = g->ctl.neigh;
+	w->handoff = g->handoff;
+	w->cmd = g->cmd[id];
+	w->bell = w->bell_control = -1;
+	w->stop = &g->stop;
+	w->punt = punt_new(w, (int)rte_socket_id());
+	if (!w->punt)
+		snprintf(g->why, WHY, "worker %u: %s", id, why);
+	return w->punt ? 0 : -ENOMEM;
+}
+
+static int worker_main(void *arg)
+{
+	if (privs_none())
+		return -1;
+	return worker_run(arg);
+}
+
+/* In EAL's interrupt thread, which has no other door. */
+static void interrupt_thread_privs(void *arg)
+{
+	(void)arg;
+	if (privs_none())
+		log_err(LOG_MAIN, "thread=interrupt event=privileges-stay cause=\"%s\"", err_str(errno));
+}
+
+static int start_workers(struct gateway *g)
+{
+	const struct config *c = g->cfg;
+	struct shm_params p = {.workers = c->dataplane.n_workers,
+			       .ports = g->ports.n,
+			       .sas = c->dataplane.sa_max,
+			       .tunnels = n_tunnels(c),
+			       .nexthops = n_nexthops(c)};
+	int ret = 0;
+
+	for (unsigned i = 0; i < p.workers && !ret; i++)
+		ret = start_worker(g, (uint8_t)i);
+	if (ret)
+		return ret;
+	ret = attach_start(&g->ctl.attach, &p, g->cmd, (uint32_t)(rte_get_tsc_hz() / 1000));
+	if (ret) {
+		snprintf(g->why, WHY, "no shared memory for the control plane: %s", err_str(ret));
+		return ret;
+	}
+	if (privs_lock_memory())
+		log_warn(LOG_MAIN, "event=memory-not-locked cause=\"%s\"", err_str(errno));
+	ret = privs_main();
+	if (!ret)
+		ret = rte_eal_alarm_set(1, interrupt_thread_privs, NULL);
+	for (unsigned i = 0; i < p.workers && !ret; i++) {
+		ret = rte_eal_remote_launch(worker_main, g->worker[i], eal_lcore(i));
+		g->launched += ret == 0;
+	}
+	if (ret)
+		snprintf(g->why, WHY, "workers do not start: %s", err_str(ret));
+	return ret;
+}
+
+static int start_ctl(struct gateway *g)
+{
+	struct ctl *c = &g->ctl;
+	sigset_t set;
+
+	/* before EAL makes its threads, which inherit the mask */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	c->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	c->ports = &g->ports;
+	c->worker = g->worker;
+	c->n_workers = (uint8_t)g->cfg->dataplane.n_workers;
+	c->attach.listener = c->attach.conn = -1;
+	snprintf(g->why, WHY, "no descriptors: %s", err_str(errno));
+	return c->signals < 0 || c->bell < 0 ? -errno : 0;
+}
+
+static int start(struct gateway *g)
+{
+	int ret = start_ctl(g);
+
+	if (!ret)
+		ret = start_host(g);
+	if (!ret)
+		ret = start_tables(g);
+	if (!ret)
+		ret = port_open(&g->ports, (uint16_t)g->cfg->dataplane.n_workers, g->pool, g->why, WHY);
+	if (!ret)
+		ret = start_workers(g);
+	return ret;
+}
+
+/* --- end --- */
+
+static void end_workers(struct gateway *g)
+{
+	atomic_store(&g->stop, true);
+	for (unsigned i = 0; i < g->launched; i++)
+		(void)rte_eal_wait_lcore(eal_lcore(i));
+	for (unsigned i = 0; i < CFG_WORKERS_MAX; i++) {
+		if (g->worker[i]) {
+			punt_free(g->worker[i]->punt);
+			worker_fini(g->worker[i]);
+		}
+		rte_free(g->worker[i]);
+		cmd_free(g->cmd[i]);
+	}
+}
+
+/* In reverse order of start(); whatever is not there is passed over. */
+static void end(struct gateway *g)
+{
+	if (g->eal_up) {
+		end_workers(g);
+		handoff_free(g->handoff);
+		neigh_free(g->ctl.neigh);
+		arp_free(g->ctl.arp);
+		sad_free(g->ctl.sad);
+		fib_free(g->ctl.fib);
+		port_close(&g->ports);
+		rte_free(g->ctl.qsbr);
+		rte_mempool_free(g->pool);
+		eal_stop();
+	}
+	guard_off(&g->guard);
+	attach_fini(&g->ctl.attach);
+	port_fini(&g->ports);
+	config_free(g->cfg);
+}
+
+int main(int argc, char **argv)
+{
+	static struct gateway g;
+	int sig;
+
+	g.opt = options(argc, argv);
+	g.cfg = read_config(g.opt.config);
+	if (port_plan(&g.ports, g.cfg, g.why, WHY) ||
+	    eal_args_make(&g.eal, g.cfg, &g.ports, memory(g.cfg, &g.ports), g.why, WHY))
+		log_fatal(LOG_MAIN, "cause=\"%s\"", g.why);
+	if (g.opt.show_eal || g.opt.check) {
+		if (g.opt.show_eal)
+			eal_args_print(&g.eal, STDOUT_FILENO);
+		end(&g);
+		return 0;
+	}
+	if (start(&g)) {
+		end(&g);
+		log_fatal(LOG_MAIN, "cause=\"%s\"", g.why);
+	}
+	log_info(LOG_MAIN, "event=running version=%s workers=%u ports=%u run-dir=%s epoch=%016llx crypto=%s",
+		 ESPLANADE_VERSION, g.cfg->dataplane.n_workers, g.ports.n, g.opt.run_dir,
+		 (unsigned long long)g.ctl.attach.params.epoch, crypto_arch(&g.worker[0]->crypto));
+	sig = ctl_run(&g.ctl);
+	log_info(LOG_MAIN, "event=stopping signal=%d", sig);
+	end(&g);
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* Giving up what the process does not need any more. Capabilities belong to threads, so each thread gives up its own.
+ *
+ *   privs_early()   before EAL makes threads: what opening ports and memory needs
+ *   privs_main()    when all is open: CAP_NET_ADMIN, to remove the guard at exit
+ *   privs_none()    each other thread, as the first thing it does
+ */
+#pragma once
+
+#include "base/build.h"
+
+/* 0 or -errno. No new privileges by exec, no core file with keys in it, no debugger but root's. */
+int privs_early(void) MUST_USE;
+int privs_main(void) MUST_USE;
+int privs_none(void) MUST_USE;
+/* Keep the memory that is mapped now out of swap, as it is touched. 0 or -errno. */
+int privs_lock_memory(void) MUST_USE;
