@@ -99,7 +99,7 @@ int ike_tunnel_info(const struct ike *k, uint32_t index, struct ike_tunnel_info 
 			const struct ike_child *c = list_entry(f, struct ike_child, node);
 
 			/* what is still being installed carries nothing yet */
-			out->n_child += c->state == IKE_CHILD_UP || c->state == IKE_CHILD_REKEYING;
+			out->n_child += child_alive(c) && c->state != IKE_CHILD_INSTALLING;
 		}
 	}
 	return 0;

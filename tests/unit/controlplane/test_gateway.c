@@ -1,0 +1,457 @@
+/* Two whole control planes with the real IKE core on one thread; fake data planes carry their datagrams to each other. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "controlplane/gateway.h"
+#include "tests/lib/fake_dp.h"
+
+struct side {
+	struct gateway g;
+	struct fake_dp fake;
+	char path[128], file[128], sock[128];
+	unsigned last_octet;
+	uint64_t epoch;
+	union msg in, out; /* the newest SA_IN_ADD, SA_OUT_ADD */
+	bool drop_ike;     /* what it sends is lost */
+	bool stopped;
+};
+
+static struct side a, b;
+static char dir[64];
+
+static int keep_adds(void *ctx, unsigned to, const union msg *m)
+{
+	struct side *s = ctx;
+
+	(void)to;
+	if (m->hdr.type == MSG_SA_IN_ADD)
+		s->in = *m;
+	else if (m->hdr.type == MSG_SA_OUT_ADD)
+		s->out = *m;
+	return 0;
+}
+
+static void write_config(struct side *s, const char *start, const char *more)
+{
+	unsigned other = s == &a ? 2 : 1, me = s->last_octet;
+	FILE *f = fopen(s->file, "w");
+
+	assert_non_null(f);
+	fchmod(fileno(f), 0600);
+	fprintf(f,
+		"gateway: {name: gw%u}\n"
+		"ports:\n"
+		"  wan0: {device: \"af_packet:wan\", addresses: [203.0.113.%u/24]}\n"
+		"  lan0: {device: \"af_packet:lan\", addresses: [10.%u.0.1/24]}\n"
+		"routes:\n"
+		"  - {to: 10.%u.0.0/24, tunnel: link}\n"
+		"tunnels:\n"
+		"  link:\n"
+		"    local: {port: wan0}\n"
+		"    remote: {address: 203.0.113.%u}\n"
+		"    auth: {psk: \"correct horse battery staple\"}\n"
+		"    ike: {proposals: [aes256gcm16-prfsha384-x25519]}\n"
+		"    esp: {proposals: [aes256gcm16-x25519]}\n"
+		"    selectors: [{local: 10.%u.0.0/24, remote: 10.%u.0.0/24}]\n"
+		"    start: %s\n%s",
+		me, me, me, other, other, me, other, start, more);
+	fclose(f);
+}
+
+static void start_fake(struct side *s)
+{
+	struct shm_params p = {
+		.workers = 1, .ports = 2, .sas = 64, .tunnels = 16, .nexthops = 64, .epoch = ++s->epoch, .attach = 1};
+
+	memset(&s->fake, 0, sizeof(s->fake));
+	s->fake.ctx = s;
+	s->fake.on_cmd = keep_adds;
+	fake_dp_start(&s->fake, &s->g.loop.uv, s->path, &p);
+}
+
+static void start_side(struct side *s, unsigned n, const char *start)
+{
+	struct gateway_params p = {.config_path = s->file, .dp_sock = s->path};
+	struct cfg_errors errs = {0};
+
+	memset(s, 0, sizeof(*s));
+	s->last_octet = n;
+	snprintf(s->path, sizeof(s->path), "%s/%u.dp", dir, n);
+	snprintf(s->file, sizeof(s->file), "%s/%u.yaml", dir, n);
+	snprintf(s->sock, sizeof(s->sock), "%s/%u.control", dir, n);
+	write_config(s, start, "");
+	p.config = config_load(s->file, true, &errs);
+	if (!p.config)
+		cfg_errors_print(&errs, s->file, 2);
+	assert_non_null(p.config);
+	p.status_fd = status_listen(s->sock, (uint32_t)-1, (uint32_t)-1);
+	assert_true(p.status_fd >= 0);
+	assert_int_equal(gateway_init(&s->g, &p), 0);
+	start_fake(s);
+}
+
+static void end_side(struct side *s)
+{
+	fake_dp_stop(&s->fake);
+	gateway_fini(&s->g);
+	unlink(s->file);
+	unlink(s->sock);
+}
+
+/* Datagrams from one data plane into the other's rings, as the wire would. */
+static void carry(struct side *from, struct side *to)
+{
+	struct msg_limits l = {.ports = 2, .workers = 1, .attach = from->fake.shm.hello.attach};
+	static uint8_t data[IKE_MSG_MAX];
+	struct msg_ike h, m;
+	int n;
+
+	if (!from->fake.attached)
+		return;
+	while ((n = shm_ike_pop(&from->fake.shm.w[0].ike_out, &l, &h, data, sizeof(data))) > 0) {
+		bool init = n > 18 && data[18] == 34; /* RFC 7296 3.1: IKE_SA_INIT */
+
+		if (n == 1 || from->drop_ike || !to->fake.attached)
+			continue;
+		m = h;
+		memcpy(m.local, h.remote, sizeof(m.local));
+		memcpy(m.remote, h.local, sizeof(m.remote));
+		m.local_port = h.remote_port;
+		m.remote_port = h.local_port;
+		m.port = 0;
+		m.attach = to->fake.shm.hello.attach;
+		assert_int_equal(shm_ike_push(init ? &to->fake.shm.w[0].ike_init : &to->fake.shm.w[0].ike_in, &m, data,
+					      (uint32_t)n),
+				 0);
+		shm_ring_bell(to->fake.shm.bell_control);
+	}
+}
+
+/* Sleep until one of the loops has something to do. */
+static void sleep_for_both(void)
+{
+	struct pollfd p[2] = {{.fd = uv_backend_fd(&a.g.loop.uv), .events = POLLIN},
+			      {.fd = uv_backend_fd(&b.g.loop.uv), .events = POLLIN}};
+	int ta = uv_backend_timeout(&a.g.loop.uv), tb = uv_backend_timeout(&b.g.loop.uv);
+	int t = ta < 0 ? tb : tb < 0 ? ta : ta < tb ? ta : tb;
+
+	(void)poll(p, 2, t < 0 || t > 20 ? 20 : t);
+}
+
+static void turn(void)
+{
+	carry(&a, &b);
+	carry(&b, &a);
+	sleep_for_both();
+	uv_run(&a.g.loop.uv, UV_RUN_NOWAIT);
+	uv_run(&b.g.loop.uv, UV_RUN_NOWAIT);
+}
+
+/* Jobs run in real threads and timers in real time: both loops turn until it is so, at most for a while. */
+#define AWAIT(cond)                                                     \
+	do {                                                            \
+		uint64_t until = loop_now_ms() + 15000;                 \
+		while (!(cond)) {                                       \
+			turn();                                         \
+			if (loop_now_ms() > until)                      \
+				fail_msg("not within 15 s: %s", #cond); \
+		}                                                       \
+	} while (0)
+
+static unsigned children(struct side *s)
+{
+	struct ike_tunnel_info i;
+
+	return s->g.started && !ike_tunnel_info(s->g.ike, 0, &i) ? i.n_child : 0;
+}
+
+static unsigned ikes(struct side *s)
+{
+	struct ike_tunnel_info i;
+
+	return s->g.started && !ike_tunnel_info(s->g.ike, 0, &i) ? i.n_ike : 0;
+}
+
+/* Each side has one child, and its data plane has had n pairs since its start. */
+static bool one_pair(unsigned n)
+{
+	return children(&a) == 1 && children(&b) == 1 && a.fake.count[MSG_SA_OUT_ADD] == n &&
+	       b.fake.count[MSG_SA_OUT_ADD] >= n;
+}
+
+static int up(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/esplanade-test-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	start_side(&b, 2, "respond-only");
+	start_side(&a, 1, "always");
+	AWAIT(one_pair(1));
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	end_side(&a);
+	end_side(&b);
+	rmdir(dir);
+	return 0;
+}
+
+static const struct msg_sa_add *in_of(const struct side *s)
+{
+	return (const void *)&s->in;
+}
+
+static const struct msg_sa_add *out_of(const struct side *s)
+{
+	return (const void *)&s->out;
+}
+
+static int by_hand(struct side *s, enum status_action action, bool ike)
+{
+	struct status_req r = {.op = STATUS_TUNNEL, .name = "link", .action = action, .ike = ike};
+	char why[512];
+
+	return gateway_by_hand(&s->g, &r, why, sizeof(why));
+}
+
+static void assert_crosswise(void)
+{
+	assert_int_equal(in_of(&a)->spi, out_of(&b)->spi);
+	assert_int_equal(out_of(&a)->spi, in_of(&b)->spi);
+	assert_memory_equal(in_of(&a)->key, out_of(&b)->key, MSG_KEY_MAX);
+	assert_memory_equal(out_of(&a)->key, in_of(&b)->key, MSG_KEY_MAX);
+	assert_memory_not_equal(in_of(&a)->key, out_of(&a)->key, 36);
+}
+
+static void both_data_planes_get_the_same_keys_crosswise(void **state)
+{
+	static const uint8_t net[4] = {10, 1, 0, 0};
+
+	(void)state;
+	assert_crosswise();
+	assert_int_equal(in_of(&a)->n_ts, 1);
+	assert_memory_equal(in_of(&a)->ts[0].local.lo, net, 4);
+	assert_memory_equal(in_of(&b)->ts[0].remote.lo, net, 4);
+	assert_int_equal(a.fake.count[MSG_ROUTE_SET], 1);
+}
+
+static void a_child_rekey_brings_new_keys_and_removes_the_old_pair(void **state)
+{
+	union msg old = a.in;
+	uint32_t of;
+
+	(void)state;
+	assert_int_equal(by_hand(&a, STATUS_REKEY, false), 0);
+	AWAIT(one_pair(2));
+	assert_crosswise();
+	assert_memory_not_equal(in_of(&a)->key, ((struct msg_sa_add *)&old)->key, 36);
+	AWAIT(sadb_used(a.g.sadb, &of) == 1 && sadb_used(b.g.sadb, &of) == 1);
+	assert_int_equal(children(&a), 1);
+}
+
+static void an_ike_rekey_keeps_the_children(void **state)
+{
+	(void)state;
+	assert_int_equal(by_hand(&b, STATUS_REKEY, true), 0);
+	AWAIT(ikes(&a) == 1 && ikes(&b) == 1 && a.g.io.c.in >= 3);
+	assert_int_equal(a.fake.count[MSG_SA_IN_ADD], 1);
+	assert_int_equal(a.fake.count[MSG_SA_DEL], 0);
+	assert_int_equal(children(&a), 1);
+}
+
+static void down_by_hand_leaves_nothing_on_both_sides(void **state)
+{
+	uint32_t of;
+
+	(void)state;
+	assert_int_equal(by_hand(&a, STATUS_DOWN, false), 0);
+	AWAIT(!ikes(&a) && !ikes(&b) && !sadb_used(a.g.sadb, &of) && !sadb_used(b.g.sadb, &of));
+	assert_int_equal(by_hand(&a, STATUS_REKEY, false), -ENOENT);
+	assert_int_equal(by_hand(&a, STATUS_UP, false), 1);
+	AWAIT(children(&a) == 1 && children(&b) == 1);
+}
+
+static void a_new_data_plane_gets_new_keys_on_the_old_ike_sa(void **state)
+{
+	union msg old = a.in;
+
+	(void)state;
+	fake_dp_stop(&a.fake);
+	AWAIT(!dp_attached(a.g.dp));
+	start_fake(&a);
+	AWAIT(one_pair(1) && b.fake.count[MSG_SA_OUT_ADD] == 2);
+	assert_int_equal(ikes(&a), 1);
+	assert_crosswise();
+	assert_memory_not_equal(in_of(&a)->key, ((struct msg_sa_add *)&old)->key, 36);
+	assert_int_equal(b.g.io.c.in_init, 1); /* no second IKE_SA_INIT */
+}
+
+static void a_lost_connection_alone_renews_nothing(void **state)
+{
+	unsigned adds = (unsigned)a.fake.count[MSG_SA_IN_ADD];
+
+	(void)state;
+	fake_dp_drop(&a.fake);
+	AWAIT(dp_attached(a.g.dp) && dp_limits(a.g.dp)->attach == 2 && feed_ready(a.g.feed));
+	for (unsigned i = 0; i < 50; i++)
+		turn();
+	assert_int_equal(a.fake.count[MSG_SA_IN_ADD], adds);
+	assert_int_equal(children(&a), 1);
+}
+
+static void a_reload_with_errors_changes_nothing(void **state)
+{
+	struct tunnel *t = tunnels_at(&a.g.tunnels, 0);
+
+	(void)state;
+	write_config(&a, "always", "surprise: yes\n");
+	assert_int_equal(gateway_reload(&a.g), -EINVAL);
+	assert_true(t->known && t->wanted);
+	assert_int_equal(children(&a), 1);
+}
+
+static void a_reload_touches_only_what_changed(void **state)
+{
+	static const char other[] = "  other:\n"
+				    "    local: {port: wan0}\n"
+				    "    remote: {address: 203.0.113.77}\n"
+				    "    auth: {psk: \"another secret of some length\"}\n"
+				    "    selectors: [{local: 10.1.0.0/24, remote: 10.77.0.0/24}]\n"
+				    "    start: respond-only\n";
+	unsigned adds = (unsigned)a.fake.count[MSG_SA_IN_ADD];
+	struct tunnel *t;
+
+	(void)state;
+	write_config(&a, "always", other);
+	assert_int_equal(gateway_reload(&a.g), 0);
+	AWAIT((t = tunnels_find(&a.g.tunnels, "other")) && t->known);
+	assert_int_equal(a.fake.count[MSG_TUNNEL_SET], 2);
+	write_config(&a, "always", "");
+	assert_int_equal(gateway_reload(&a.g), 0);
+	AWAIT(!tunnels_find(&a.g.tunnels, "other"));
+	assert_int_equal(a.fake.count[MSG_TUNNEL_DEL], 1);
+	assert_int_equal(a.fake.count[MSG_SA_IN_ADD], adds);
+	assert_int_equal(children(&a), 1);
+}
+
+static void a_removed_tunnel_is_deleted_at_the_peer_too(void **state)
+{
+	FILE *f = fopen(a.file, "w");
+	uint32_t of;
+
+	(void)state;
+	fputs("ports:\n  wan0: {device: \"af_packet:wan\", addresses: [203.0.113.1/24]}\n", f);
+	fclose(f);
+	assert_int_equal(gateway_reload(&a.g), 0);
+	AWAIT(!ikes(&b) && !sadb_used(b.g.sadb, &of));
+	AWAIT(!sadb_used(a.g.sadb, &of) && !tunnels_find(&a.g.tunnels, "link"));
+	assert_int_equal(a.fake.count[MSG_ROUTE_DEL], 1);
+}
+
+static void stopping_says_delete_and_wipes_all_sas(void **state)
+{
+	uint64_t began = loop_now_ms();
+	uint32_t of;
+
+	(void)state;
+	gateway_stop(&a.g);
+	AWAIT(a.g.loop.ended);
+	assert_true(loop_now_ms() - began < GATEWAY_STOP_MS + 500);
+	assert_int_equal(a.fake.count[MSG_SA_DEL], 2);
+	AWAIT(!ikes(&b) && !sadb_used(b.g.sadb, &of));
+}
+
+static void stopping_does_not_wait_for_a_dead_peer_for_long(void **state)
+{
+	uint64_t began = loop_now_ms();
+
+	(void)state;
+	a.drop_ike = true;
+	gateway_stop(&a.g);
+	AWAIT(a.g.loop.ended);
+	assert_true(loop_now_ms() - began <= GATEWAY_STOP_MS + 500);
+	assert_int_equal(a.fake.count[MSG_SA_DEL], 2);
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	if (!s)
+		fail_msg("no text at %s", key);
+	return s;
+}
+
+static void every_show_tells_its_rows(void **state)
+{
+	json_t *tunnels = status_show(&a.g, STATUS_TUNNELS, false), *row = json_array_get(tunnels, 0);
+	json_t *ike_sas = status_show(&a.g, STATUS_IKE_SAS, false), *i = json_array_get(ike_sas, 0);
+	json_t *kids = status_show(&a.g, STATUS_CHILD_SAS, false), *c = json_array_get(kids, 0);
+	json_t *routes = status_show(&a.g, STATUS_ROUTES, false);
+	char spi[16];
+
+	(void)state;
+	assert_int_equal(json_array_size(tunnels), 1);
+	assert_string_equal(text(row, "name"), "link");
+	assert_string_equal(text(row, "state"), "up");
+	assert_string_equal(text(row, "peer"), "203.0.113.2");
+	assert_int_equal(json_integer_value(json_object_get(row, "child_sas")), 1);
+	assert_string_equal(text(i, "role"), "initiator");
+	assert_string_equal(text(i, "state"), "established");
+	assert_int_equal(strlen(text(i, "spi_i")), 16);
+	assert_string_equal(text(i, "nat"), "none");
+	snprintf(spi, sizeof(spi), "0x%08x", in_of(&a)->spi);
+	assert_string_equal(text(c, "spi_in"), spi);
+	assert_string_equal(text(json_array_get(json_object_get(c, "selectors"), 0), "remote"), "10.2.0.0/24");
+	assert_true(json_is_object(json_object_get(json_object_get(c, "in"), "drops")));
+	assert_int_equal(json_array_size(routes), 3); /* two connected, one through the tunnel */
+	for (unsigned w = 0; w < STATUS_SHOW_N; w++) {
+		json_t *rows = status_show(&a.g, (enum status_show)w, true);
+
+		assert_true(json_is_array(rows) && json_array_size(rows) > 0);
+		json_decref(rows);
+	}
+	json_decref(tunnels);
+	json_decref(ike_sas);
+	json_decref(kids);
+	json_decref(routes);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(both_data_planes_get_the_same_keys_crosswise),
+		T(a_child_rekey_brings_new_keys_and_removes_the_old_pair),
+		T(an_ike_rekey_keeps_the_children),
+		T(down_by_hand_leaves_nothing_on_both_sides),
+		T(a_new_data_plane_gets_new_keys_on_the_old_ike_sa),
+		T(a_lost_connection_alone_renews_nothing),
+		T(a_reload_with_errors_changes_nothing),
+		T(a_reload_touches_only_what_changed),
+		T(a_removed_tunnel_is_deleted_at_the_peer_too),
+		T(stopping_says_delete_and_wipes_all_sas),
+		T(stopping_does_not_wait_for_a_dead_peer_for_long),
+		T(every_show_tells_its_rows),
+	};
+
+	(void)!log_set("warn");
+	return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
+}
