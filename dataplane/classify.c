@@ -7,6 +7,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
 
 /* Where the ESP header begins, or 0 when there is none: protocol 50, or UDP to port 4500 whose first 4 octets are not
@@ -25,7 +26,7 @@ static inline uint16_t esp_offset(const struct rte_mbuf *m, const struct rte_ipv
 		return m->data_len >= ihl + sizeof(struct rte_esp_hdr) ? ihl : 0;
 	if (m->data_len < ihl + sizeof(*udp) + sizeof(struct rte_esp_hdr) || udp->dst_port != RTE_BE16(4500))
 		return 0;
-	if (*(const unaligned_uint32_t *)(udp + 1) == 0)
+	if (una_get32(udp + 1) == 0)
 		return 0;
 	*flags |= PKT_ENCAP;
 	return (uint16_t)(ihl + sizeof(*udp));
@@ -41,7 +42,7 @@ void classify_burst(struct worker *w, struct rte_mbuf **m, uint16_t n)
 		uint32_t spi = 0;
 
 		if (off != 0) {
-			spi = rte_be_to_cpu_32(*(const unaligned_uint32_t *)((const uint8_t *)ip + off));
+			spi = rte_be_to_cpu_32(una_get32((const uint8_t *)ip + off));
 			owner = sad_owner_in(w->sad, spi);
 		}
 		if (owner == SAD_NOBODY) {

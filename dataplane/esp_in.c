@@ -13,6 +13,7 @@
 #include "dataplane/replay.h"
 #include "dataplane/sad.h"
 #include "dataplane/selector.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
 
 enum {
@@ -66,7 +67,7 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 	for (uint16_t i = 0; i < n; i++) {
 		const uint8_t *esp = esp_at(m[i]);
 		struct pkt *pkt = pkt_of(m[i]);
-		uint32_t spi_be = *(const unaligned_uint32_t *)esp;
+		uint32_t spi_be = una_get32(esp);
 		uint32_t slot = spi_slot(rte_be_to_cpu_32(spi_be));
 		struct sa_in *s = &sad->in[slot];
 		uint16_t len;
@@ -86,7 +87,7 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 			lose(w, m[i], s, DROP_ESP_RUNT, MSG_SA_DROP_TRUNCATED);
 			continue;
 		}
-		rte_prefetch0(&s->bitmap[rte_be_to_cpu_32(*(const unaligned_uint32_t *)(esp + 4)) / 64 % REPLAY_WORDS]);
+		rte_prefetch0(&s->bitmap[rte_be_to_cpu_32(una_get32(esp + 4)) / 64 % REPLAY_WORDS]);
 		m[i]->data_len = (uint16_t)(pkt->esp_off + len); /* no octet behind the ICV */
 		m[kept] = m[i];
 		sa[kept++] = s;
@@ -102,7 +103,7 @@ void esp_in_prepare(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, ui
 		uint8_t *esp = esp_at(m[i]);
 		struct sa_in *s = sa[i];
 		struct crypto_op *op = &b->op[kept];
-		uint32_t seq = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(esp + 4));
+		uint32_t seq = rte_be_to_cpu_32(una_get32(esp + 4));
 		enum replay r = replay_check(s->bitmap, s->head, s->window, seq);
 
 		if (unlikely(r != REPLAY_OK)) {
@@ -129,9 +130,7 @@ void esp_in_prepare(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, ui
 /* Same ICV? The time does not depend on where they differ. */
 static inline bool tag_equal(const uint8_t *a, const uint8_t *b)
 {
-	const unaligned_uint64_t *x = (const void *)a, *y = (const void *)b;
-
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	return ((una_get64(a) ^ una_get64(b)) | (una_get64(a + 8) ^ una_get64(b + 8))) == 0;
 }
 
 /* RFC 4303 2.4: the padding is 1, 2, 3 .. and the receiver SHOULD look. */
@@ -230,7 +229,7 @@ static inline void count_run(struct worker *w, struct sa_in *s, uint32_t packets
  * its ICV is right. */
 static inline struct fault finish_one(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op)
 {
-	uint32_t seq = rte_be_to_cpu_32(*(const unaligned_uint32_t *)(op->aad + 4));
+	uint32_t seq = rte_be_to_cpu_32(una_get32(op->aad + 4));
 	bool newest = seq > s->head;
 	enum replay r;
 

@@ -11,6 +11,7 @@
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
 #include "dataplane/selector.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
 
 enum {
@@ -39,10 +40,8 @@ static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, uint32_t 
 		memcpy(e.dst, &ip->dst_addr, 4);
 		if ((ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) && m->data_len >= ihl + 4 &&
 		    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) == 0) {
-			const unaligned_uint16_t *port = (const void *)((const uint8_t *)ip + ihl);
-
-			e.src_port = rte_be_to_cpu_16(port[0]);
-			e.dst_port = rte_be_to_cpu_16(port[1]);
+			e.src_port = rte_be_to_cpu_16(una_get16((const uint8_t *)ip + ihl));
+			e.dst_port = rte_be_to_cpu_16(una_get16((const uint8_t *)ip + ihl + 2));
 		}
 		if (worker_event(w, MSG_NO_SA, &e, sizeof(e)))
 			*last = w->now_tsc;
@@ -153,12 +152,12 @@ static inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbu
 	uint64_t iv = rte_cpu_to_be_64(seq);
 
 	/* padding 1, 2, 3 (RFC 4303 2.4); 4 octets are always free here, the ICV comes there */
-	*(unaligned_uint32_t *)(text + len) = RTE_LE32(0x00030201);
+	una_put32(text + len, RTE_LE32(0x00030201));
 	text[len + pad] = (uint8_t)pad;
 	text[len + pad + 1] = NEXT_IPV4;
-	*(unaligned_uint32_t *)esp = s->spi_be;
-	*(unaligned_uint32_t *)(esp + 4) = rte_cpu_to_be_32((uint32_t)seq);
-	*(unaligned_uint64_t *)(esp + 8) = iv;
+	una_put32(esp, s->spi_be);
+	una_put32(esp + 4, rte_cpu_to_be_32((uint32_t)seq));
+	una_put64(esp + 8, iv);
 	outer_ip(w, s, esp - udp_len - IP_HDR, inner, total);
 	if (udp_len != 0)
 		outer_udp(s, esp - UDP_HDR, (uint16_t)(UDP_HDR + esp_len));

@@ -9,6 +9,7 @@
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
 
 enum {
@@ -121,7 +122,7 @@ void icmp_error(struct worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code
 	p[6] = (uint8_t)(mtu >> 8); /* RFC 1191 4 */
 	p[7] = (uint8_t)mtu;
 	memcpy(p + ICMP_HDR, ip, quote);
-	*(unaligned_uint16_t *)(p + 2) = cksum(p, ICMP_HDR + quote);
+	una_put16(p + 2, cksum(p, ICMP_HDR + quote));
 	e->data_len = total;
 	e->pkt_len = total;
 	e->port = m->port;
@@ -134,11 +135,10 @@ void icmp_error(struct worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code
 /* The reply is the request with the addresses exchanged; its own TTL. The checksum changes by the type alone. */
 static void echo_reply(struct worker *w, struct rte_mbuf *m, struct rte_ipv4_hdr *ip, uint8_t *icmp)
 {
-	unaligned_uint16_t *sum = (unaligned_uint16_t *)(icmp + 2);
-	uint32_t dst_be = ip->dst_addr, add = *sum + (uint32_t)RTE_BE16(ICMP_ECHO << 8);
+	uint32_t dst_be = ip->dst_addr, sum = una_get16(icmp + 2) + (uint32_t)RTE_BE16(ICMP_ECHO << 8);
 
 	icmp[0] = ICMP_ECHO_REPLY;
-	*sum = (uint16_t)(add + (add >= 0xffff));
+	una_put16(icmp + 2, (uint16_t)(sum + (sum >= 0xffff)));
 	ip->dst_addr = ip->src_addr;
 	ip->src_addr = dst_be;
 	ip->time_to_live = OWN_TTL;

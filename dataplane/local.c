@@ -9,13 +9,14 @@
 #include "dataplane/pkt.h"
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
 
 /* An SPI that no SA of ours has: the control plane may want to know, so that a peer that still believes in a lost SA
  * hears of it (RFC 7296 1.5); rate limited. RFC 4303 3.4.2: an auditable event. */
 static void bad_spi(struct worker *w, struct rte_mbuf *m, const uint8_t *esp)
 {
-	uint32_t spi = rte_be_to_cpu_32(*(const unaligned_uint32_t *)esp), slot = spi_slot(spi);
+	uint32_t spi = rte_be_to_cpu_32(una_get32(esp)), slot = spi_slot(spi);
 	struct msg_bad_spi e = {.spi = spi, .family = 4};
 
 	/* the right SPI, but to another of our addresses than its SA's */
@@ -44,7 +45,7 @@ static void esp_in(struct worker *w, struct rte_mbuf *m, uint16_t off)
 static bool is_esp_in_udp(const struct rte_mbuf *m, const struct rte_udp_hdr *udp, uint16_t ihl)
 {
 	return udp->dst_port == RTE_BE16(PUNT_PORT_NATT) && m->data_len >= ihl + sizeof(*udp) + 4 &&
-	       *(const unaligned_uint32_t *)(udp + 1) != 0;
+	       una_get32(udp + 1) != 0;
 }
 
 static void udp_in(struct worker *w, struct rte_mbuf *m, uint16_t ihl)

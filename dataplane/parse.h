@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 
 #include "base/build.h"
+#include "dataplane/una.h"
 #include "ring/stats.h"
 
 struct worker;
@@ -28,11 +29,11 @@ static inline bool parse_addr_ok(uint32_t a)
 /* Sum of n 16-bit words in memory order, not folded. */
 static inline uint32_t parse_sum16(const void *p, unsigned n_words)
 {
-	const unaligned_uint16_t *v = p;
+	const uint8_t *v = p;
 	uint32_t sum = 0;
 
 	for (unsigned i = 0; i < n_words; i++)
-		sum += v[i];
+		sum += una_get16(v + i * 2);
 	return sum;
 }
 
