@@ -124,6 +124,21 @@ int rig_start(void **state)
 	return 0;
 }
 
+int rig_stop(void **state)
+{
+	(void)state;
+	worker_fini(rig);
+	fib_free(rig->fib);
+	neigh_free(rig->neigh);
+	handoff_free(rig->handoff);
+	punt_free(rig->punt);
+	free(rig->stats);
+	free(rig->sa_stats);
+	free(evt_mem);
+	rte_free(rig);
+	return rte_eal_cleanup();
+}
+
 int rig_reset(void **state)
 {
 	struct msg_tunnel_set t = {.tunnel = {0, 1},

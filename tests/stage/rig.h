@@ -39,6 +39,7 @@ extern struct worker *rig;
 
 /* cmocka group fixtures: EAL and all; and per test: empty SAD, counters zero, default routes. */
 int rig_start(void **state);
+int rig_stop(void **state);
 int rig_reset(void **state);
 /* Per-test teardown: rig_settle() must have passed or the test failed anyway; drains what is left. */
 int rig_clear(void **state);

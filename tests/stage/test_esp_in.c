@@ -863,5 +863,5 @@ int main(void)
 		T(an_sa_that_we_cannot_do_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("esp-in", tests, rig_start, NULL);
+	return cmocka_run_group_tests_name("esp-in", tests, rig_start, rig_stop);
 }

@@ -468,5 +468,5 @@ int main(void)
 						rig_clear),
 	};
 
-	return cmocka_run_group_tests_name("esp-out", tests, rig_start, NULL);
+	return cmocka_run_group_tests_name("esp-out", tests, rig_start, rig_stop);
 }

@@ -654,5 +654,5 @@ int main(void)
 		T(a_port_that_is_down_drops),
 	};
 
-	return cmocka_run_group_tests_name("forward", tests, rig_start, NULL);
+	return cmocka_run_group_tests_name("forward", tests, rig_start, rig_stop);
 }
