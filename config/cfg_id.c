@@ -122,7 +122,7 @@ const char *cfg_id_str(const struct cfg_id *id, char *buf, unsigned cap)
 	if (cap < 8)
 		return "?";
 	if (id->len > sizeof(id->b))
-		return strcpy(buf, "?");
+		return memcpy(buf, "?", 2);
 	if (id->type == CFG_ID_FQDN || id->type == CFG_ID_EMAIL)
 		return str_text(id, buf, cap);
 	if (family && id->len == ip_size(family)) {
@@ -131,6 +131,6 @@ const char *cfg_id_str(const struct cfg_id *id, char *buf, unsigned cap)
 		return buf;
 	}
 	if (id->type == CFG_ID_NONE)
-		return strcpy(buf, "any");
+		return memcpy(buf, "any", 4);
 	return str_hex(id->type == CFG_ID_KEY ? "key" : id->type == CFG_ID_DN ? "dn" : "id", id, buf, cap);
 }

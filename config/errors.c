@@ -1,16 +1,15 @@
 #include "config/errors.h"
 
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
 
-void errors_add(struct cfg_errors *errs, unsigned line, const char *fmt, ...)
+void errors_add_at(struct cfg_errors *errs, unsigned line, const char *where, const char *fmt, va_list ap)
 {
 	char text[1024];
-	va_list ap;
+	size_t n = (size_t)snprintf(text, sizeof(text), "%.255s", where);
 
 	if (errs->n > ERRORS_MAX)
 		return;
@@ -21,10 +20,17 @@ void errors_add(struct cfg_errors *errs, unsigned line, const char *fmt, ...)
 							.text = xstrdup("more errors are not shown: mend these first")};
 		return;
 	}
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
+	vsnprintf(text + n, sizeof(text) - n, fmt, ap);
 	errs->e[errs->n++] = (struct cfg_error){.line = line, .text = xstrdup(text)};
+}
+
+void errors_add(struct cfg_errors *errs, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	errors_add_at(errs, line, "", fmt, ap);
+	va_end(ap);
 }
 
 /* Bottom-up merge: qsort() promises no order between equals. */

@@ -299,7 +299,7 @@ void field_remote_address(struct load *l, const struct tree_node *n, void *tunne
 	} else if (read_address(l, n, "the peer's address, or `any`", &t->remote.addr)) {
 		return;
 	}
-	strcpy(t->remote.name, "?"); /* no address, but not any either */
+	t->remote.name[0] = '?'; /* no address, but not any either */
 }
 
 static void read_id(struct load *l, const struct tree_node *n, struct cfg_id *out)

@@ -12,17 +12,17 @@
 
 void load_error(struct load *l, unsigned line, const char *fmt, ...)
 {
-	char path[256], text[896], esc[64];
+	char path[256] = "", esc[64];
 	size_t o = 0;
 	va_list ap;
 
-	for (unsigned i = 0; i < l->depth && o < sizeof(path) - sizeof(esc); i++)
-		o += (size_t)snprintf(path + o, sizeof(path) - o, "%s%s", i ? "." : "",
-				      log_esc(l->path[i], strlen(l->path[i]), esc, sizeof(esc)));
+	for (unsigned i = 0; i < l->depth && o < sizeof(path) - sizeof(esc) - 3; i++)
+		o += (size_t)snprintf(path + o, sizeof(path) - o, "%s%s%s", i ? "." : "",
+				      log_esc(l->path[i], strlen(l->path[i]), esc, sizeof(esc)),
+				      i == l->depth - 1 ? ": " : "");
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	errors_add_at(l->errs, line, path, fmt, ap);
 	va_end(ap);
-	errors_add(l->errs, line, "%.*s%s%s", (int)o, path, o ? ": " : "", text);
 }
 
 void load_mark(struct load *l, const void *field, unsigned line)
@@ -60,7 +60,8 @@ const char *load_show(const struct tree_node *n, char buf[80])
 {
 	if (n->kind == TREE_VALUE)
 		return log_esc(n->s, strlen(n->s), buf, 80);
-	return strcpy(buf, n->kind == TREE_LIST ? "[a list]" : "{a block}");
+	snprintf(buf, 80, "%s", n->kind == TREE_LIST ? "[a list]" : "{a block}");
+	return buf;
 }
 
 const char *load_value(struct load *l, const struct tree_node *n, const char *what)
@@ -80,7 +81,7 @@ static struct config *config_new(void)
 {
 	struct config *c = xcalloc(1, sizeof(*c));
 
-	strcpy(c->gateway_name, "gateway");
+	snprintf(c->gateway_name, sizeof(c->gateway_name), "gateway");
 	c->dataplane.n_workers = 1;
 	c->dataplane.sa_max = 4096;
 	c->dataplane.routes_max = 65536;

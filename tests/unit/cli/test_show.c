@@ -127,7 +127,7 @@ static void every_table_fits_a_hundred_columns(void **state)
 		 ",\"last_error\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]"},
 		{"ike-sas", "[{\"tunnel\":" LONG ",\"serial\":4294967295,\"state\":\"rekeying-now\",\"role\":"
-						 "\"initiator\",\"spi_i\":\"0123456789abcdef\","
+			    "\"initiator\",\"spi_i\":\"0123456789abcdef\","
 			    "\"spi_r\":\"0123456789abcdef\",\"local\":\"2001:db8:1111:2222:3333:4444:5555:6666:4500\","
 			    "\"remote\":\"198.51.100.254:4500\","
 			    "\"local_id\":\"a-very-long-name-of-a-gateway.in-a-very-long-domain.example.net.a-very-"
@@ -140,7 +140,7 @@ static void every_table_fits_a_hundred_columns(void **state)
 			   ",\"kind\":\"connected\",\"state\":\"installed\"}]"},
 		{"ports",
 		 "[{\"name\":" LONG ",\"up\":true,\"device\":\"pcap:rx=/a/very/long/path/of/a/"
-				    "capture.pcap\",\"addresses\":[\"203.0.113.10/24\","
+		 "capture.pcap\",\"addresses\":[\"203.0.113.10/24\","
 		 "\"203.0.113.11/24\",\"203.0.113.12/24\",\"203.0.113.13/24\"],\"mtu\":9216,\"rx_packets\":" BIG
 		 ",\"rx_octets\":" BIG ",\"tx_packets\":" BIG ",\"tx_octets\":" BIG ",\"missed\":" BIG
 		 ",\"errors\":" BIG "}]"},
