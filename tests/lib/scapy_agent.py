@@ -94,7 +94,10 @@ def op_sa(o):
 def op_encrypt(o):
     """A whole inner packet to a whole outer one, by scapy alone."""
     sa = sas[o["sa"]]
-    return bytes(sa.encrypt(IP(bytes.fromhex(o["packet"])), seq_num=o.get("seq"))).hex()
+    packet = sa.encrypt(IP(bytes.fromhex(o["packet"])), seq_num=o.get("seq"))
+    if UDP in packet:  # scapy counts its header only
+        packet[UDP].len = len(bytes(packet[UDP]))
+    return bytes(packet).hex()
 
 
 def op_decrypt(o):

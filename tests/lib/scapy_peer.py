@@ -100,7 +100,7 @@ class Rings(Lines):
                 return answer
 
     def attach(self, **o):
-        self.hello = self.ask("attach", **o)["done"]
+        self.hello = self.ask("attach", timeout=o.get("ms", 10000) / 1000 + 5, **o)["done"]
         return self.hello
 
     def event(self, timeout=5, **want):
