@@ -148,8 +148,11 @@ struct walk {
 static bool ike_row(void *arg, const struct ike_sa_info *i)
 {
 	struct walk *w = arg;
-	json_t *o = json_object();
+	json_t *o;
 
+	if (i->state == IKE_SA_DEAD) /* it lives on only to answer repeats */
+		return true;
+	o = json_object();
 	set_str(o, "tunnel", tunnels_name(&w->g->tunnels, i->tunnel));
 	set_u64(o, "serial", i->serial);
 	set_str(o, "state", ike_sa_state_name(i->state));

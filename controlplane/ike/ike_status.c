@@ -10,13 +10,16 @@
 
 static void sa_info(const struct ike_sa *sa, struct ike_sa_info *i)
 {
+	/* both ends know that it is over: it only answers repeats */
+	bool lingers = sa->state == IKE_SA_CLOSING && sa->die_at_ms;
+
 	*i = (struct ike_sa_info){
 		.tunnel = sa->tunnel,
 		.serial = sa->serial,
 		.spi_i = sa->spi_i,
 		.spi_r = sa->spi_r,
 		.initiator = sa->initiator,
-		.state = sa->state,
+		.state = lingers ? IKE_SA_DEAD : sa->state,
 		.path = sa->path,
 		.local_id = sa->local_id,
 		.remote_id = sa->remote_id,
