@@ -165,6 +165,7 @@ def test_a_spoiled_segment_harms_nobody_but_its_writer(b):
         other.send("wan", ip4(PEER, GW, 17, udp(500, 500, ike)))
         lost(other)
         again(other, was)
+        lives(other, other.victim)  # its worker has the new rings
         other.send("wan", ip4(PEER, GW, 17, udp(500, 500, ike)))
         assert bytes.fromhex(other.rings.event(event="ike")["data"]) == ike
         forwards(other, other.victim)

@@ -396,5 +396,37 @@ def test_an_echo_to_ourselves_is_answered(b):
     assert (pong.src, pong.dst, pong.body[0], pong.body[8:]) == (GW_LAN, pair.host, 0, b"hello")
 
 
+def test_two_workers_hand_over_and_lose_nothing(b):
+    """Frames come to the worker that the kernel's hash picks; an SA belongs to one. Outer and inner ports vary."""
+    with EspBench(workers=2, beside=b, tag="2") as two:
+        pairs = [two.pair(worker=i % 2) for i in range(4)]
+        sent, outer = [], []
+        for n in range(200):
+            pair = pairs[n % 4]
+            inner = ip4(pair.host, HOST, 17, udp(1000 + n, 53, bytes([n])), ident=n)
+            sent.append(hop(inner))
+            outer.append(pair.wrap(pair.seal(inner), sport=20000 + n))
+        two.forget()
+        for i in range(0, 200, 20):
+            two.send("wan", *outer[i : i + 20])
+        got = two.receive("lan", 200, ms=4000)
+        assert sorted(got) == sorted(sent), f"{len(got)} of 200 towards us"
+        inners = [ip4(HOST, pairs[n % 4].host, 17, udp(1000 + n, 53, bytes([n])), ident=n) for n in range(200)]
+        for i in range(0, 200, 20):
+            two.send("lan", *inners[i : i + 20])
+        got, seqs = two.receive("wan", 200, ms=4000), {}
+        opened = []
+        for packet in got:
+            spi = int.from_bytes(Ip4(packet).body[8:12], "big")
+            pair = next(p for p in pairs if p.spi_out == spi)
+            seqs.setdefault(spi, []).append(int.from_bytes(Ip4(packet).body[12:16], "big"))
+            opened.append(Ip4(pair.decrypt(packet)).raw)
+        assert sorted(opened) == sorted(map(hop, inners)), f"{len(got)} of 200 from us"
+        assert all(s == list(range(1, 51)) for s in seqs.values()), "a number twice, left out or out of order"
+        assert two.state()[0].keys() <= {"not-for-us"}, two.state()[0]
+        workers = two.rings.counters()["workers"]
+        assert sum(w["handoff_in"] for w in workers) > 0, workers
+
+
 if __name__ == "__main__":
     tap.main(__name__, EspBench)

@@ -32,8 +32,9 @@ ports:
 class Pair:
     """A pair of SAs in a tunnel of its own."""
 
-    def __init__(self, bench, index, suite, encap, window, **limits):
+    def __init__(self, bench, index, suite, encap, window, worker, **limits):
         self.bench, self.index, self.suite, self.encap, self.window = bench, index, suite, encap, window
+        self.worker = worker
         rnd = random.Random(index)
         size = 20 if suite == AES128 else 36
         self.key_in, self.key_out = rnd.randbytes(size).hex(), rnd.randbytes(size).hex()
@@ -47,7 +48,7 @@ class Pair:
     def install(self):
         """Tunnel, next hop, route and both SAs."""
         b, i, rings = self.bench, self.index, self.bench.rings
-        rings.do("tunnel-set", slot=i, local=GW, port=0, name=f"t{i}")
+        rings.do("tunnel-set", slot=i, local=GW, port=0, name=f"t{i}", worker=self.worker)
         rings.do("nexthop-set", id=b.first_nexthop + i, kind=NH_TUNNEL, tunnel=i)
         b.route(f"10.2.{i}.0", 24, b.first_nexthop + i)
         self.add("sa-in-add")
@@ -61,7 +62,7 @@ class Pair:
         i = self.index
         way = cmd == "sa-in-add"
         o = {
-            "slot": i, "tunnel": i, "suite": self.suite, "local": GW, "remote": PEER, "ts": [self.selectors()],
+            "worker": self.worker, "slot": i, "tunnel": i, "suite": self.suite, "local": GW, "remote": PEER, "ts": [self.selectors()],
             "spi": self.spi_in if way else self.spi_out, "key": self.key_in if way else self.key_out,
             "window": self.window if way else 0,
         }  # fmt: skip
@@ -168,9 +169,9 @@ class EspBench:
         self.rings.ask(cmd, addr=addr, plen=plen, nexthop=nexthop)
         wait_for("the route is applied", lambda: self.rings.counters()["applied"] > before, 5, 0.01)
 
-    def pair(self, suite=AES256, encap=True, window=1024, **limits):
+    def pair(self, suite=AES256, encap=True, window=1024, worker=0, **limits):
         self.pairs += 1
-        return Pair(self, self.pairs, suite, encap, window, **limits).install()
+        return Pair(self, self.pairs, suite, encap, window, worker, **limits).install()
 
     # -- frames
 
