@@ -94,7 +94,7 @@ static void end_line(FILE *f, const json_t *row, const char *what, const char *a
 	char a[48], b[TABLE_WIDTH / 2 - 8];
 	const char *at = words(row, addr, a, sizeof(a)), *who = words(row, id, b, sizeof(b));
 
-	fprintf(f, "  %-6s %s  id %s\n", what, at ? at : "-", who ? who : "any");
+	fprintf(f, "  %-6s %s  id %s\n", what, at ? at : "-", who ? who : "-");
 }
 
 /* Who and how, below the row that says where. */

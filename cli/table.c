@@ -35,7 +35,9 @@ static void scaled(json_int_t v, double step, char buf[TABLE_CELL])
 
 static void number(json_int_t v, enum table_kind kind, char buf[TABLE_CELL])
 {
-	if (kind == TABLE_TIME)
+	if (kind == TABLE_TIME && v <= 0)
+		snprintf(buf, TABLE_CELL, "-"); /* not up, or no such limit */
+	else if (kind == TABLE_TIME)
 		table_time(v, buf);
 	else if (kind == TABLE_OCTETS && v >= 10000)
 		scaled(v, 1024, buf);

@@ -58,7 +58,7 @@ static void tunnels_show_state_counters_and_the_last_error(void **state)
 	       "\"last_error\":\"peer says \\\"NO_PROPOSAL_CHOSEN\\\"\"}]",
 	       "TUNNEL  STATE    PEER          IKE  CHILD  IN-PKTS  IN-OCT  OUT-PKTS  OUT-OCT     UP  TRIES\n"
 	       "site-b  up       198.51.100.7    1      1       10   20.0K        11      900  1h02m      1\n"
-	       "c       waiting  any             0      0        0       0         0        0     0s      4\n"
+	       "c       waiting  any             0      0        0       0         0        0      -      4\n"
 	       "  last error: peer says \\x22NO_PROPOSAL_CHOSEN\\x22\n"
 	       "  next try in 8s\n");
 }
@@ -168,7 +168,7 @@ static void numbers_and_times_are_scaled(void **state)
 		json_int_t v;
 		const char *count, *octets, *time;
 	} rows[] = {
-		{0, "0", "0", "0s"},
+		{0, "0", "0", "-"},
 		{59, "59", "59", "59s"},
 		{3599, "3599", "3599", "59m59s"},
 		{86399, "86399", "84.4K", "23h59m"},

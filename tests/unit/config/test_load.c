@@ -231,6 +231,49 @@ static void defaults_are_those_of_the_contract(void **state)
 	config_free(c);
 }
 
+/* RFC 3629 4, 10: neither overlong forms nor surrogates, nothing beyond U+10FFFF, nothing cut short. */
+static void only_well_formed_utf8_is_text(void **state)
+{
+	static const char *const bad[] = {"\x80",
+					  "\xbf",
+					  "\xc0\xaf",
+					  "\xc1\x81",
+					  "\xc3",
+					  "\xc3(",
+					  "\xe0\x80\xaf",
+					  "\xe0\x9f\xbf",
+					  "\xe2\x82",
+					  "\xed\xa0\x80",
+					  "\xed\xbf\xbf",
+					  "\xf0\x80\x80\xaf",
+					  "\xf0\x8f\xbf\xbf",
+					  "\xf4\x90\x80\x80",
+					  "\xf5\x80\x80\x80",
+					  "\xfe",
+					  "\xff"};
+	static const char *const good[] = {"\xc2\xa9",     "\xe0\xa0\x80",     "\xed\x9f\xbf",
+					   "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(bad); i++) {
+		char *text = xasprintf("%s# %s", PORT, bad[i]);
+		struct cfg_errors errs = {0};
+
+		assert_null(config_load_text(text, strlen(text), NULL, true, &errs));
+		assert_int_equal(errs.n, 1);
+		assert_int_equal(errs.e[0].line, 2);
+		assert_non_null(strstr(errs.e[0].text, "is not UTF-8"));
+		cfg_errors_free(&errs);
+		free(text);
+	}
+	for (unsigned i = 0; i < N_ELEMS(good); i++) {
+		char *text = xasprintf("%s# %s\n", PORT, good[i]);
+
+		config_free(load(text));
+		free(text);
+	}
+}
+
 static void every_error_comes_with_its_line_and_in_order(void **state)
 {
 	const char *text = "tunnels:\n  a: {}\nports:\n  x: {mtu: 1}\nwhat: 1\n";
@@ -320,6 +363,7 @@ int main(void)
 		cmocka_unit_test(printed_config_has_no_secret_in_it),
 		cmocka_unit_test(equal_rows_are_equal_octet_by_octet),
 		cmocka_unit_test(defaults_are_those_of_the_contract),
+		cmocka_unit_test(only_well_formed_utf8_is_text),
 		cmocka_unit_test(every_error_comes_with_its_line_and_in_order),
 		cmocka_unit_test(a_thousand_errors_are_enough),
 		cmocka_unit_test(bombs_cost_no_time),
