@@ -12,7 +12,7 @@
 #include "dataplane/fib.h"
 #include "dataplane/pkt.h"
 
-enum { POOL = 1023, ROOM = 256, TICK_MS = 200, NO_ENTRY = UINT16_MAX };
+enum { POOL = 1023, ROOM = 256, ROOM_MIN = 8, TICK_MS = 200, NO_ENTRY = UINT16_MAX };
 
 enum state { FREE, INCOMPLETE, REACHABLE, PROBE, STALE };
 
@@ -95,6 +95,12 @@ static uint32_t addr_of(const struct entry *e)
 
 /* --- frames --- */
 
+/* Places in a worker's ring beyond those that the packets held may need: they can always go back, and are counted. */
+static int room(const struct arp *a, uint8_t worker)
+{
+	return (int)rte_ring_free_count(a->neigh->link[worker].down) - (int)a->n_held;
+}
+
 static void down(struct arp *a, uint8_t worker, struct rte_mbuf *m)
 {
 	if (rte_ring_sp_enqueue(a->neigh->link[worker].down, m)) {
@@ -116,7 +122,7 @@ static void transmit(struct arp *a, uint8_t worker, uint16_t port, uint16_t op, 
 {
 	static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	const struct port *p = &a->ports->p[port];
-	struct rte_mbuf *m = rte_pktmbuf_alloc(a->pool);
+	struct rte_mbuf *m = room(a, worker) > ROOM_MIN ? rte_pktmbuf_alloc(a->pool) : NULL;
 	struct rte_ether_hdr *eth;
 	struct rte_arp_hdr *arp;
 
@@ -364,27 +370,34 @@ static void frame_up(struct arp *a, uint8_t worker, const struct rte_mbuf *m, ui
 		transmit(a, worker, m->port, RTE_ARP_OP_REPLY, d.arp_tip, d.arp_sha.addr_bytes, d.arp_sip);
 }
 
+static void take(struct arp *a, uint8_t worker, struct rte_mbuf *m, uint64_t now_ms)
+{
+	if (pkt_of(m)->kind != NEIGH_ARP) {
+		packet_up(a, worker, m, now_ms);
+		return;
+	}
+	if (m->port < a->ports->n)
+		frame_up(a, worker, m, now_ms);
+	rte_pktmbuf_free(m);
+}
+
 bool arp_turn(struct arp *a, uint64_t now_ms)
 {
-	bool more = false;
+	bool more = false, full = false;
 
+	for (uint8_t w = 0; w < a->neigh->n_workers; w++)
+		full |= room(a, w) <= ARP_TURN + ROOM_MIN;
 	for (uint8_t w = 0; w < a->neigh->n_workers; w++) {
 		struct neigh_link *l = &a->neigh->link[w];
 		struct rte_mbuf *m[ARP_TURN];
-		unsigned n;
+		unsigned n = 0;
 
 		atomic_store_explicit(&l->rung, false, memory_order_seq_cst); /* before looking: none is missed */
-		n = rte_ring_sc_dequeue_burst(l->up, (void **)m, ARP_TURN, NULL);
-		more |= n == ARP_TURN;
-		for (unsigned i = 0; i < n; i++) {
-			if (pkt_of(m[i])->kind != NEIGH_ARP) {
-				packet_up(a, w, m[i], now_ms);
-				continue;
-			}
-			if (m[i]->port < a->ports->n)
-				frame_up(a, w, m[i], now_ms);
-			rte_pktmbuf_free(m[i]);
-		}
+		if (!full)
+			n = rte_ring_sc_dequeue_burst(l->up, (void **)m, ARP_TURN / a->neigh->n_workers, NULL);
+		for (unsigned i = 0; i < n; i++)
+			take(a, w, m[i], now_ms);
+		more |= !rte_ring_empty(l->up);
 	}
 	return more;
 }

@@ -30,7 +30,7 @@ enum {
 	ARP_RETRY_MS = 1000, /* RFC 1122 2.3.2.1: at most one a second per neighbour */
 	ARP_REACHABLE_MS = 30000,
 	ARP_STALE_MS = 300000,
-	ARP_TURN = 64,    /* packets per worker and turn */
+	ARP_TURN = 64,    /* packets per turn, of all workers */
 	ARP_ANNOUNCE = 2, /* RFC 5227 2.3 */
 };
 

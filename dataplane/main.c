@@ -149,7 +149,8 @@ static uint32_t n_mbufs(const struct config *c)
 {
 	uint32_t n = c->dataplane.n_workers;
 
-	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * 2 * NEIGH_RING + ARP_HOLD_ALL + 2 * MBUF_CACHE;
+	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * (NEIGH_RING + NEIGH_DOWN) + ARP_HOLD_ALL +
+	       2 * MBUF_CACHE;
 }
 
 static uint64_t memory(const struct config *c, const struct port_set *ports)

@@ -22,7 +22,7 @@ static int link_new(struct neigh_link *l, uint8_t id, int numa_node)
 	snprintf(name, sizeof(name), "neigh_up_%u", id);
 	l->up = rte_ring_create(name, NEIGH_RING, numa_node, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "neigh_down_%u", id);
-	l->down = rte_ring_create(name, NEIGH_RING, numa_node, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	l->down = rte_ring_create(name, NEIGH_DOWN, numa_node, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	return l->up && l->down ? 0 : -ENOMEM;
 }
 

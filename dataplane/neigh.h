@@ -26,10 +26,11 @@ struct rte_ring;
 struct worker;
 
 enum {
-	NEIGH_MAX = 4096,            /* entries */
-	NEIGH_TABLE = 8192,          /* hash places */
-	NEIGH_PROBE = 16,            /* places looked at for one key */
-	NEIGH_RING = 256,            /* packets per direction and worker */
+	NEIGH_MAX = 4096,   /* entries */
+	NEIGH_TABLE = 8192, /* hash places */
+	NEIGH_PROBE = 16,   /* places looked at for one key */
+	NEIGH_RING = 256,   /* packets on their way up, per worker */
+	NEIGH_DOWN = 2048,  /* and down: more than the ctl thread ever holds, so that it can always let go of them */
 	NEIGH_GIVEN_UP = UINT16_MAX, /* mbuf.port of a packet that comes back unsent */
 	NEIGH_ARP = 0xff,            /* pkt.kind of an ARP frame on its way up */
 };
