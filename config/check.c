@@ -193,6 +193,7 @@ void check_all(struct load *l)
 		check_auth(l, t);
 		fill(l, t);
 	}
+	check_peers(l);
 	check_twins(l, routed);
 	index_fini(&names);
 	free(routed);

@@ -187,6 +187,21 @@ static void check_via(struct load *l, const struct cfg_route *r)
 			   ip_str(&r->via, text));
 }
 
+/* A route to networks of which the tunnel takes none: each of its packets would be dropped. */
+static void check_selected(struct load *l, const struct cfg_route *r, const struct cfg_tunnel *t)
+{
+	char text[IP_STR];
+
+	for (unsigned i = 0; i < t->n_ts; i++)
+		if (ip_prefix_overlap(&t->ts[i].remote, &r->to))
+			return;
+	if (!t->n_ts || !r->to.addr.family)
+		return;
+	load_error(l, load_line(l, r->tunnel),
+		   "no `remote` of %s's selectors meets %s: change the route or the selectors", t->name,
+		   ip_prefix_str(&r->to, text));
+}
+
 static void check_route(struct load *l, const struct cfg_route *r, const struct index *names, bool *routed)
 {
 	const struct config *c = l->c;
@@ -212,11 +227,12 @@ static void check_route(struct load *l, const struct cfg_route *r, const struct 
 	if (!r->tunnel[0])
 		return;
 	t = index_find(names, r->tunnel);
+	set_path(l, "routes", "tunnel", NULL);
 	if (t) {
 		routed[t - c->tunnel] = true;
+		check_selected(l, r, t);
 		return;
 	}
-	set_path(l, "routes", "tunnel", NULL);
 	index_error(l, load_line(l, r->tunnel), names, "tunnel", r->tunnel);
 }
 
