@@ -29,7 +29,7 @@ enum {
 	RX_POLL_MS = 50,         /* look for traffic on a new inbound SA meanwhile */
 	RETRY_MAX_MS = 60000,    /* pauses between attempts double up to this */
 	CORRECTIONS_MAX = 5,     /* COOKIE and INVALID_KE_PAYLOAD answers followed in one attempt */
-	CHILDREN_MAX = 16,       /* per IKE SA */
+	CHILDREN_MAX = 32,       /* per IKE SA */
 	PACE_MS = 5,             /* between IKE SAs, when all children are made anew */
 	UNPROTECTED_PER_S = 50,  /* error replies outside an SA (2.21.4) */
 };

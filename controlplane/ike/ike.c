@@ -164,11 +164,17 @@ void ike_shutdown(struct ike *k, uint64_t now_ms)
 		k->tunnel[i]->wanted = false;
 		tunnel_rearm(k, k->tunnel[i]);
 	}
-	list_each_safe (e, &k->sas)
-		sa_end(k, list_entry(e, struct ike_sa, all), SA_END_DELETE, "this gateway shuts down");
-	/* so that the Deletes leave with this call */
-	list_each_safe (e, &k->sas)
-		step_settle(k, list_entry(e, struct ike_sa, all));
+	/* ending one may end its heir too, so look anew each time; the Deletes leave with the next tick, due now */
+	for (struct list *e = k->sas.next; e != &k->sas;) {
+		struct ike_sa *sa = list_entry(e, struct ike_sa, all);
+
+		if (sa->state == IKE_SA_CLOSING) {
+			e = e->next;
+			continue;
+		}
+		sa_end(k, sa, SA_END_DELETE, "this gateway shuts down");
+		e = k->sas.next;
+	}
 	leave(k);
 }
 

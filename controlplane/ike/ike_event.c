@@ -97,7 +97,7 @@ static void dp_lost(struct ike *k)
 			child_lost(k, sa, list_entry(f, struct ike_child, node), due_ms);
 		if (sa->state == IKE_SA_UP && !sa->quiet && !sa->predecessor && sa->n_children == 0)
 			xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, due_ms);
-		step_settle(k, sa);
+		sa_rearm(k, sa);
 	}
 }
 
@@ -121,10 +121,7 @@ static int down(struct ike *k, struct ike_tunnel *t)
 	t->wanted = false;
 	t->by_hand = true;
 	t->retry_at_ms = 0;
-	list_each_safe (e, &t->sas)
-		sa_end(k, list_entry(e, struct ike_sa, in_tunnel), SA_END_DELETE, "taken down by hand");
-	list_each_safe (e, &t->sas)
-		step_settle(k, list_entry(e, struct ike_sa, in_tunnel));
+	tunnel_end_sas(k, t, SA_END_DELETE, "taken down by hand");
 	tunnel_rearm(k, t);
 	return rc;
 }
@@ -145,9 +142,8 @@ static int rekey_children(struct ike *k, struct ike_tunnel *t)
 			if (c->state == IKE_CHILD_UP) /* else it is being rekeyed */
 				xchg_queue(k, sa, XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
 		}
+		sa_rearm(k, sa); /* begun by the next tick, which is due now */
 	}
-	list_each_safe (e, &t->sas)
-		step_settle(k, list_entry(e, struct ike_sa, in_tunnel));
 	return n ? 0 : -ENOENT;
 }
 
@@ -179,7 +175,8 @@ static int about_tunnel(struct ike *k, const struct ike_event *ev)
 	case IKE_EV_REKEY_IKE:
 		return rekey_ike(k, t);
 	case IKE_EV_ACQUIRE:
-		if (!t->by_hand && t->cfg->start != CFG_START_RESPOND_ONLY)
+		/* a respond-only tunnel may ask for a child, not for an IKE SA */
+		if (!t->by_hand && (t->cfg->start != CFG_START_RESPOND_ONLY || tunnel_sa(t)))
 			tunnel_want(k, t);
 		break;
 	default: /* the rest is not a tunnel's */

@@ -331,7 +331,7 @@ void rekey_ike_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const 
 
 static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
-	struct ike_sa *heir = sa->state == IKE_SA_UP ? make(k, sa, x) : NULL;
+	struct ike_sa *heir = sa->state != IKE_SA_CLOSING ? make(k, sa, x) : NULL;
 	struct payload_sa answer;
 	bool redundant = x->redundant;
 	struct wire_out o;

@@ -232,11 +232,8 @@ static void tell_end(struct ike *k, struct ike_sa *sa, const char *cause)
 		notice_sa(k, sa, IKE_NOTICE_IKE_DOWN, cause);
 	else if (sa->initiator)
 		notice_failed(k, sa->tunnel, sa, cause);
-	if (t && (!attempt || sa->initiator)) {
-		list_del(&sa->in_tunnel); /* so that the policy does not count it */
-		tunnel_failed(k, t, cause);
-		list_add_tail(&t->sas, &sa->in_tunnel);
-	}
+	if (t && (!attempt || sa->initiator))
+		tunnel_failed(k, t, cause); /* being quiet, this SA is not counted by the policy any more */
 }
 
 /* The heir that has not inherited yet has nobody left to inherit from. */
@@ -284,6 +281,7 @@ void sa_end(struct ike *k, struct ike_sa *sa, enum sa_end how, const char *cause
 	free_tasks(sa);
 	end_children(k, sa, cause);
 	end_successor(k, sa);
+	sa->quiet |= sa->predecessor != 0; /* it never was in use */
 	leave_predecessor(k, sa);
 	tell_end(k, sa, cause);
 	sa->rekey_at_ms = sa->expires_at_ms = sa->inherit_at_ms = 0;
@@ -412,7 +410,9 @@ static void tick_life(struct ike *k, struct ike_sa *sa)
 		return;
 	}
 	if (sa->expires_at_ms && k->now_ms >= sa->expires_at_ms) {
-		sa_end(k, sa, SA_END_DELETE, "the IKE SA's lifetime is over and it could not be rekeyed");
+		/* a redundant one that its creator did not delete is not known to it any more */
+		sa_end(k, sa, sa->redundant ? SA_END_NOW : SA_END_DELETE,
+		       "the IKE SA's lifetime is over and it could not be rekeyed");
 		return;
 	}
 	if (sa->rekey_at_ms && k->now_ms >= sa->rekey_at_ms) {

@@ -74,6 +74,23 @@ int tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg)
 	return 0;
 }
 
+void tunnel_end_sas(struct ike *k, struct ike_tunnel *t, enum sa_end how, const char *cause)
+{
+	struct list *e = t->sas.next;
+
+	/* ending one may end its heir too, so look anew each time */
+	while (e != &t->sas) {
+		struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
+
+		if (sa->state == IKE_SA_CLOSING) {
+			e = e->next;
+			continue;
+		}
+		sa_end(k, sa, how, cause);
+		e = t->sas.next;
+	}
+}
+
 void tunnel_del(struct ike *k, uint32_t index)
 {
 	struct ike_tunnel *t = tunnel_find(k, index);
@@ -82,15 +99,9 @@ void tunnel_del(struct ike *k, uint32_t index)
 		return;
 	t->wanted = false;
 	t->by_hand = true;
-	while (!list_empty(&t->sas)) {
-		struct ike_sa *sa = list_entry(t->sas.next, struct ike_sa, in_tunnel);
-
-		sa_end(k, sa, SA_END_DELETE, "the tunnel was removed from the config");
-		if (sa->state == IKE_SA_DEAD)
-			continue;
-		sa_set_tunnel(k, sa, IKE_NO_TUNNEL);
-		sa_rearm(k, sa);
-	}
+	tunnel_end_sas(k, t, SA_END_DELETE, "the tunnel was removed from the config");
+	while (!list_empty(&t->sas)) /* what is left says Delete, and needs no config for it */
+		sa_set_tunnel(k, list_entry(t->sas.next, struct ike_sa, in_tunnel), IKE_NO_TUNNEL);
 	timer_set(&k->timers, &t->timer, UINT64_MAX);
 	list_del(&t->by_addr);
 	k->tunnel[index] = NULL;

@@ -29,6 +29,8 @@ void tunnel_rearm(struct ike *k, struct ike_tunnel *t);
 /* An attempt, or an established SA, came to its end; retry by policy. cause in words. */
 void tunnel_failed(struct ike *k, struct ike_tunnel *t, const char *cause);
 void tunnel_up(struct ike *k, struct ike_tunnel *t);
+/* End all its SAs. */
+void tunnel_end_sas(struct ike *k, struct ike_tunnel *t, enum sa_end how, const char *cause);
 /* A child's traffic is wanted (acquire, by hand, always): see that there is a child, or an attempt under way. */
 void tunnel_want(struct ike *k, struct ike_tunnel *t);
 /* The SA of a tunnel to use for new requests; NULL: none. */

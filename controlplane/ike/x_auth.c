@@ -71,14 +71,16 @@ static void honour_initial_contact(struct ike *k, struct ike_sa *sa)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 
-	if (!t)
-		return;
-	list_each_safe (e, &t->sas) {
+	for (struct list *e = t ? t->sas.next : NULL; e && e != &t->sas;) {
 		struct ike_sa *other = list_entry(e, struct ike_sa, in_tunnel);
 
 		if (other != sa && other->up_since_ms && other->up_since_ms < sa->created_ms &&
-		    payload_id_equal(&other->remote_id, &sa->remote_id))
+		    payload_id_equal(&other->remote_id, &sa->remote_id)) {
 			sa_end(k, other, SA_END_NOW, "the peer restarted (INITIAL_CONTACT)");
+			e = t->sas.next; /* ending one may end its heir too */
+		} else {
+			e = e->next;
+		}
 	}
 }
 

@@ -191,6 +191,11 @@ void x_child_start(struct ike *k, struct ike_sa *sa, struct xchg *x)
 		xchg_drop(k, sa, x);
 		return;
 	}
+	if (old && old->waits_for_use) { /* the peer may not have it yet, and would not find it */
+		xchg_queue(k, sa, x->kind, x->old_spi_in, k->now_ms + 2 * RX_POLL_MS);
+		xchg_drop(k, sa, x);
+		return;
+	}
 	if (old) {
 		old->state = IKE_CHILD_REKEYING;
 		old->rekey_at_ms = 0;

@@ -114,13 +114,20 @@ void x_init_request(struct ike *k, const struct ike_path *path, const uint8_t *m
 	struct ike_sa *sa = sa_find_half(k, h->spi_i, path);
 	const struct step *row;
 	struct ike_nonce ni;
+	enum ike_verdict v;
 	struct ike_msg m;
 
 	if (sa) {
 		repeated(k, sa, path, msg, len);
 		return;
 	}
-	if (wire_parse(msg, len, &m) != IKE_V_OK || !(row = step_find(IKE_SA_INIT, false, &m.hdr, &m.clear, NULL)) ||
+	v = wire_parse(msg, len, &m);
+	if (v == IKE_V_CRITICAL) { /* RFC 7296 2.5: the one flaw that a stranger is told of */
+		k->counters.malformed++;
+		reply_error(k, path, h, N_UNSUPPORTED_CRITICAL_PAYLOAD, &m.clear.critical_type, 1);
+		return;
+	}
+	if (v != IKE_V_OK || !(row = step_find(IKE_SA_INIT, false, &m.hdr, &m.clear, NULL)) ||
 	    payload_nonce_decode(wire_find(&m.clear, IKE_PL_NONCE)->body, &ni) != IKE_V_OK) {
 		k->counters.malformed++;
 		notice_stranger(k, IKE_NO_TUNNEL, path, h->spi_i, 0,
@@ -150,7 +157,8 @@ static bool choose(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 
 	if (v == IKE_V_OK)
 		v = tunnel_choose(k, in->path, &x->offer, ke->group, &x->choice, &t);
-	if (v == IKE_V_OK && ke->len != crypto_dh_len(x->choice.dh))
+	/* 3.3.1: here the SPI is the header's; 3.4: a KE is as long as its group's values */
+	if (v == IKE_V_OK && (x->choice.spi_size != 0 || ke->len != crypto_dh_len(x->choice.dh)))
 		v = IKE_V_SYNTAX;
 	if (v == IKE_V_OK) {
 		sa->force_encap = t->cfg->encap == CFG_ENCAP_FORCE;
