@@ -207,19 +207,20 @@ int eal_start(const struct eal_args *a, char *why, unsigned cap)
 {
 	char *argv[EAL_ARGS_MAX + 1]; /* EAL reorders it */
 	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){.write = eal_log});
+	int ret;
 
 	if (!f)
 		return -ENOMEM;
 	setvbuf(f, NULL, _IOLBF, LAST_LINE);
 	(void)rte_openlog_stream(f);
 	memcpy(argv, a->argv, sizeof(argv));
-	if (rte_eal_init(a->argc, argv) < 0) {
-		snprintf(why, cap, "DPDK does not start with %llu MB: %s (%s)", (unsigned long long)(a->memory / MB),
-			 last_line, rte_strerror(rte_errno));
-		return rte_errno ? -rte_errno : -EIO;
-	}
+	ret = rte_eal_init(a->argc, argv);
 	(void)rmdir(rte_eal_get_runtime_dir()); /* made, and not used: no file is shared */
-	return 0;
+	if (ret >= 0)
+		return 0;
+	snprintf(why, cap, "DPDK does not start with %llu MB: %s (%s)", (unsigned long long)(a->memory / MB), last_line,
+		 rte_strerror(rte_errno));
+	return rte_errno ? -rte_errno : -EIO;
 }
 
 void eal_stop(void)
