@@ -558,6 +558,76 @@ static void a_data_plane_that_cannot_list_is_fine(void **state)
 	install_pair();
 }
 
+/* Small numbers, so that slots, generations and tunnels are often real ones. */
+static uint32_t small(void)
+{
+	static uint32_t x = 1;
+
+	x = x * 1664525u + 1013904223u;
+	return (x >> 16) % 20;
+}
+
+/* Whole enough to pass the check, and a lie. */
+static uint16_t random_event(union msg *m)
+{
+	static const uint16_t types[] = {MSG_SA_SOFT,    MSG_SA_HARD, MSG_SA_GONE, MSG_SA_INFO,
+					 MSG_PEER_MOVED, MSG_ACK,     MSG_NACK};
+	struct msg_sa_event *e = (void *)m;
+	struct msg_peer_moved *p = (void *)m;
+	struct msg_ack *a = (void *)m;
+
+	memset(m, 0, sizeof(*m));
+	m->hdr.type = types[small() % N_ELEMS(types)];
+	m->hdr.seq = small() * small();
+	if (m->hdr.type == MSG_ACK || m->hdr.type == MSG_NACK) {
+		a->type = small() < 10 ? MSG_SA_IN_ADD : MSG_SA_DEL;
+		a->status = m->hdr.type == MSG_ACK ? 0 : -1 - (int32_t)small();
+		return sizeof(*a);
+	}
+	e->sa.slot = small() % 16;
+	e->sa.gen = ((struct msg_sa_add *)&rig.fake.last[MSG_SA_IN_ADD])->sa.gen - small() % 8;
+	e->tunnel = small() < 10 ? tunnel->handle : (struct msg_handle){.slot = small() % 8, .gen = 1};
+	if (m->hdr.type == MSG_PEER_MOVED) {
+		p->family = 4;
+		p->remote[0] = 1;
+		return sizeof(*p);
+	}
+	e->dir = small() % 2;
+	e->spi = 0x12300000 | e->sa.slot;
+	e->c.packets = small() < 10 ? UINT64_MAX : small();
+	return sizeof(*e);
+}
+
+static void a_lying_data_plane_harms_nothing_but_its_own_sas(void **state)
+{
+	struct msg_sa_counters c[2];
+	uint32_t spi;
+
+	(void)state;
+	for (unsigned round = 0; round < 200; round++) {
+		if (!sadb_spi_alloc(sadb, 0, &spi)) {
+			struct ike_child_half in = half_of(spi, spi), out = half_of(spi, 0xcafe0001);
+
+			if (!sadb_install(sadb, &in, MSG_DIR_IN) && !sadb_install(sadb, &out, MSG_DIR_OUT) &&
+			    small() < 10)
+				remove_pair(spi);
+		}
+		for (unsigned i = 0; i < 50; i++) {
+			union msg m;
+
+			uint16_t len = random_event(&m);
+
+			fake_dp_event(&rig.fake, small() % 2, &m, len);
+		}
+		rig_settle();
+		sadb_totals(sadb, tunnel, c);
+	}
+	assert_true(dp_attached(rig.dp));
+	assert_true(rig.events > 1000);
+	while (!sadb_stop_all(sadb))
+		rig_settle();
+}
+
 static void stopping_all_ends_with_nothing_installed(void **state)
 {
 	(void)state;
@@ -593,6 +663,7 @@ int main(void)
 		U(sas_of_a_former_control_plane_live_until_their_tunnel_has_new_ones),
 		U(sas_of_a_tunnel_that_is_no_more_are_stopped_at_once),
 		U(a_data_plane_that_cannot_list_is_fine),
+		T(a_lying_data_plane_harms_nothing_but_its_own_sas),
 		T(stopping_all_ends_with_nothing_installed),
 	};
 
