@@ -112,7 +112,7 @@ static void down(struct arp *a, uint8_t worker, struct rte_mbuf *m)
 /* Back to its worker, which counts and frees it. */
 static void give_up(struct arp *a, uint8_t worker, struct rte_mbuf *m)
 {
-	m->port = NEIGH_GIVEN_UP;
+	pkt_of(m)->kind = NEIGH_GIVEN_UP;
 	down(a, worker, m);
 }
 
@@ -147,6 +147,7 @@ static void transmit(struct arp *a, uint8_t worker, uint16_t port, uint16_t op, 
 	if (dst)
 		memcpy(&arp->arp_data.arp_tha, dst, 6);
 	m->port = port;
+	*pkt_of(m) = (struct pkt){0};
 	down(a, worker, m);
 }
 

@@ -9,8 +9,8 @@
 struct worker;
 
 enum { ICMP_ECHO_REPLY = 0, ICMP_UNREACHABLE = 3, ICMP_ECHO = 8, ICMP_TIME_EXCEEDED = 11 };
-enum { ICMP_NET = 0, ICMP_FRAG_NEEDED = 4 }; /* codes of UNREACHABLE */
-enum { ICMP_TTL = 0 };                       /* of TIME_EXCEEDED */
+enum { ICMP_NET = 0, ICMP_HOST = 1, ICMP_FRAG_NEEDED = 4 }; /* codes of UNREACHABLE */
+enum { ICMP_TTL = 0 };                                      /* of TIME_EXCEEDED */
 enum { ICMP_ERRORS_PER_S = 100, ICMP_ERRORS_BURST = 50 };
 
 /* Tell m's source about it: the error is put into w->fwd. m stays the caller's, to be dropped. Nothing happens where

@@ -10,6 +10,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/fib.h"
+#include "dataplane/icmp.h"
 #include "dataplane/pkt.h"
 #include "dataplane/worker.h"
 
@@ -214,7 +215,8 @@ uint16_t neigh_poll(struct worker *w)
 	uint16_t n = (uint16_t)rte_ring_sc_dequeue_burst(l->down, (void **)m, VEC_BURST, NULL);
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (m[i]->port >= w->n_ports) {
+		if (pkt_of(m[i])->kind == NEIGH_GIVEN_UP) {
+			icmp_error(w, m[i], ICMP_UNREACHABLE, ICMP_HOST, 0);
 			drop(w, m[i], DROP_NO_NEIGH);
 			continue;
 		}

@@ -31,8 +31,9 @@ enum {
 	NEIGH_PROBE = 16,   /* places looked at for one key */
 	NEIGH_RING = 256,   /* packets on their way up, per worker */
 	NEIGH_DOWN = 2048,  /* and down: more than the ctl thread ever holds, so that it can always let go of them */
-	NEIGH_GIVEN_UP = UINT16_MAX, /* mbuf.port of a packet that comes back unsent */
-	NEIGH_ARP = 0xff,            /* pkt.kind of an ARP frame on its way up */
+	/* pkt.kind on the way */
+	NEIGH_ARP = 0xff,      /* up: an ARP frame */
+	NEIGH_GIVEN_UP = 0xfe, /* down: a packet that comes back unsent, as it went up */
 };
 
 /* Writer: ctl thread; `used` is set by readers, only when it is not set already, and cleared by ctl. */
@@ -44,7 +45,7 @@ struct neigh_place {
 
 struct neigh_link {
 	struct rte_ring *up;   /* worker -> ctl: ARP frames and packets to hold */
-	struct rte_ring *down; /* ctl -> worker: whole frames, m->port says where to; or NEIGH_GIVEN_UP */
+	struct rte_ring *down; /* ctl -> worker: whole frames, m->port says where to; or pkt.kind NEIGH_GIVEN_UP */
 	_Atomic bool rung;     /* ctl has been woken for `up` and has not looked yet */
 };
 
@@ -67,8 +68,8 @@ void neigh_free(struct neigh *n);
 uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Takes an ARP frame: data at the Ethernet header, m->port = config index it came in by. Drops: BAD_ARP, PUNT_FULL. */
 void neigh_arp_in(struct worker *w, struct rte_mbuf *m);
-/* Once per poll: frames of the ctl thread go to w->tx[], counted as arp_sent where they are ARP; packets given up are
- * dropped as NO_NEIGH. Number of packets. */
+/* Once per poll, before w->fwd is looked at: frames of the ctl thread go to w->tx[], counted as arp_sent where they are ARP;
+ * packets given up are dropped as NO_NEIGH, and their sources told. RFC 1812 5.2.7.1. Number of packets. */
 uint16_t neigh_poll(struct worker *w);
 
 /* --- both --- */

@@ -256,8 +256,11 @@ def test_packets_for_a_silent_neighbour_are_counted_once(p):
     for _ in range(5):
         p.wire["lan"].send(eth(p.mac["lan"], p.wire["lan"].mac, ip4(HOST, "203.0.113.66", 17, udp(1, 2, b"z"))))
     assert p.wire["wan"].wait(is_arp(1, WAN, "203.0.113.66"))
-    # two at once, since three are held; the rest when it is given up
+    # two at once, since three are held; the rest when it is given up; and the sender hears of it
+    p.wire["lan"].forget()
     wait_for("given up", lambda: p.moved("no-neighbour", before) == 5, 6)
+    error = p.wire["lan"].wait(is_ip(LAN, HOST, 1))
+    assert error and error[34:36] == b"\x03\x01", "host unreachable"
 
 
 def test_malformed_arp_moves_one_counter(p):
