@@ -34,7 +34,7 @@ struct sim_half {
 struct sim_pair {
 	bool used;     /* the SPI is allocated, or one half is still there */
 	bool reserved; /* given by spi_alloc, not yet installed or freed */
-	uint32_t spi_in;
+	uint32_t tunnel, spi_in;
 	struct sim_half in, out;
 	uint64_t rx_packets;
 };

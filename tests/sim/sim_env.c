@@ -154,12 +154,12 @@ static int env_spi_alloc(void *ctx, uint32_t tunnel, uint32_t *spi)
 
 	check_in_core(n);
 	for (unsigned i = 0; i < SIM_PAIRS_MAX; i++) {
-		if (n->pair[i].used || tunnel != SIM_TUNNEL)
+		if (n->pair[i].used)
 			continue;
 		do
 			*spi = 0x1000 + sim_random(n->s, 0x7fff0000);
 		while (pair_find(n, *spi));
-		n->pair[i] = (struct sim_pair){.used = true, .reserved = true, .spi_in = *spi};
+		n->pair[i] = (struct sim_pair){.used = true, .reserved = true, .tunnel = tunnel, .spi_in = *spi};
 		return 0;
 	}
 	return -ENOSPC;
@@ -355,14 +355,15 @@ static void probe_arrives(struct sim_node *n, const struct sim_event *ev)
 static void installed(struct sim_node *n, const struct sim_event *ev)
 {
 	struct sim_pair *p = pair_find(n, ev->spi);
-	struct ike_event e = {
-		.type = ev->in ? IKE_EV_IN_READY : IKE_EV_OUT_READY, .tunnel = SIM_TUNNEL, .spi_in = ev->spi};
+	struct ike_event e = {.type = ev->in ? IKE_EV_IN_READY : IKE_EV_OUT_READY,
+			      .tunnel = p ? p->tunnel : SIM_TUNNEL,
+			      .spi_in = ev->spi};
 	struct sim_half *h = !p ? NULL : ev->in ? &p->in : &p->out;
 
 	if (!h || !h->used)
 		return; /* removed meanwhile: the acknowledgement names nothing */
 	h->ready = true;
-	if (!ev->in)
+	if (!ev->in && p->tunnel == SIM_TUNNEL)
 		n->tx_spi_in = ev->spi;
 	n->in_core = true;
 	ike_event(n->k, &e, n->s->now);

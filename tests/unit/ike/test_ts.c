@@ -313,6 +313,9 @@ static void an_answer_beyond_the_offer_is_refused(void **state)
 	peer_r.ts[0].port_hi = 81; /* more ports */
 	assert_int_equal(ts_verify(&p, 1, &tsi, &tsr, &peer_i, &peer_r, &res), IKE_V_TS_UNACCEPTABLE);
 	peer_r.ts[0].port_hi = 80;
+	peer_r.ts[0].port_lo = 79;
+	assert_int_equal(ts_verify(&p, 1, &tsi, &tsr, &peer_i, &peer_r, &res), IKE_V_TS_UNACCEPTABLE);
+	peer_r.ts[0].port_lo = 80;
 	peer_r.ts[0].protocol = 0; /* any protocol */
 	assert_int_equal(ts_verify(&p, 1, &tsi, &tsr, &peer_i, &peer_r, &res), IKE_V_TS_UNACCEPTABLE);
 	peer_r.ts[0].protocol = 6;
