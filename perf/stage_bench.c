@@ -33,7 +33,7 @@
 	X(ST_CLASSIFY, "classify")                                                                     \
 	X(ST_IN_LOOKUP, "esp_in_lookup")                                                               \
 	X(ST_IN_PREPARE, "esp_in_prepare") X(ST_CRYPTO, "crypto_run") X(ST_IN_FINISH, "esp_in_finish") \
-		X(ST_FWD_LOOKUP, "fwd_lookup") X(ST_FWD_TTL, "fwd_ttl") X(ST_FWD_SEND, "fwd_send")     \
+		X(ST_FWD_LOOKUP, "fwd_lookup") X(ST_FWD_SEND, "fwd_send")     \
 			X(ST_OUT_LOOKUP, "esp_out_lookup") X(ST_OUT_PREPARE, "esp_out_prepare")        \
 				X(ST_OUT_FINISH, "esp_out_finish") X(ST_FWD_OUTER, "fwd_outer")        \
 					X(ST_NEIGH, "neigh_rewrite") X(ST_TX, "tx")
@@ -184,10 +184,8 @@ static void stages_burst(struct worker *w, struct clock *c, enum bed_dir dir)
 	classify_burst(w, m, n);
 	lap(c, ST_CLASSIFY);
 	n = dir == BED_DECRYPT ? stages_in(w, c, m) : take_all(&w->fwd, m);
-	n = fwd_lookup(w, m, nh, n);
+	fwd_lookup(w, m, nh, n);
 	lap(c, ST_FWD_LOOKUP);
-	n = fwd_ttl(w, m, nh, n);
-	lap(c, ST_FWD_TTL);
 	fwd_send(w, m, nh, n);
 	lap(c, ST_FWD_SEND);
 	if (dir == BED_ENCRYPT)
