@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <rte_eal.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
@@ -17,7 +19,6 @@
 #include "dataplane/pkt.h"
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
-#include "tests/unit/dataplane/eal.h"
 
 enum { ETH = 14, RING = BED_MBUFS_MAX * 2, NH_GATEWAY = BED_TUNNELS_MAX };
 
@@ -38,6 +39,30 @@ static void must(bool ok, const char *what)
 		fprintf(stderr, "stage_bench: cannot make %s\n", what);
 		exit(1);
 	}
+}
+
+static void eal(void)
+{
+	char prefix[64];
+	char *argv[] = {"stage_bench",
+			"--no-huge",
+			"--no-shconf",
+			"-m",
+			"1024",
+			"--no-pci",
+			"--no-telemetry",
+			"--log-level=*:error",
+			"--lcores",
+			"0@0",
+			"--iova-mode=va",
+			"--force-max-simd-bitwidth=512",
+			"--file-prefix",
+			prefix,
+			NULL};
+
+	snprintf(prefix, sizeof(prefix), "esplanade-bench-%d", (int)getpid());
+	must(rte_eal_init((int)N_ELEMS(argv) - 1, argv) >= 0, "an EAL without hugepages");
+	(void)rmdir(rte_eal_get_runtime_dir());
 }
 
 static struct rte_ring *ring(const char *port, const char *what)
@@ -127,7 +152,7 @@ void bed_start(void)
 	const char *why = "";
 	struct worker *w;
 
-	must(eal_start("1024") == 0, "an EAL without hugepages");
+	eal();
 	bed.w = w = rte_zmalloc("worker", sizeof(*w), 64);
 	must(w != NULL, "a worker");
 	w->n_workers = 1;
