@@ -25,8 +25,9 @@ def acts(bench):
 def rekeyed(bench, what, act):
     """Run act() with echoes on their way; everything new that should be new, nothing lost."""
     before = bench.spis()
+    seen = bench.gw.tunnel(TUNNEL)["in_packets"]
     pings = Pings(bench.net.a, HOST_B, 3000)
-    wait_for("echoes", lambda: bench.gw.tunnel(TUNNEL)["in_packets"] > 20, 5)
+    wait_for("echoes", lambda: bench.gw.tunnel(TUNNEL)["in_packets"] > seen + 20, 5)
     act()
     changed = 1 if "child" in what else 0
 

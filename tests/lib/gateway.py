@@ -61,20 +61,21 @@ class Gateway:
     def start(self, timeout=20.0):
         self.start_dataplane()
         self.start_controlplane()
-        wait_for("gwctl gets an answer", self._answers, timeout)
+        wait_for("the data plane has its tunnels", self._ready, timeout)
         return self
 
     def start_dataplane(self):
         self.dataplane = self.ns.start("dataplane", DATAPLANE, "--config", self.file, "--run-dir", self.run_dir)
 
     def start_controlplane(self):
-        self.controlplane = self.ns.start("controlplane", CONTROLPLANE, "--config", self.file, "--run-dir", self.run_dir)
+        self.controlplane = self.ns.start("controlplane", CONTROLPLANE, *(["--log-level", os.environ["ESP_LOG"]] if "ESP_LOG" in os.environ else []), "--config", self.file, "--run-dir", self.run_dir)
 
-    def _answers(self):
+    def _ready(self):
         self.dataplane.check()
         self.controlplane.check()
-        r = self.gwctl("show", "workers", "--json", check=False)
-        return r.returncode == 0 and bool(rows(json.loads(r.stdout)))
+        r = self.gwctl("show", "tunnels", "--json", check=False)
+        # until the data plane has taken its tunnels, each says that it waits for that
+        return r.returncode == 0 and not any("data plane" in (t["last_error"] or "") for t in rows(json.loads(r.stdout)))
 
     def gwctl(self, *argv, check=True, timeout=40):
         # the management socket is a file: no namespace needed

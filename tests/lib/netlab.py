@@ -181,7 +181,7 @@ class Namespace:
         r = self.run(*argv, address, peer=True, check=False, timeout=count * interval + timeout + 10)
         return ping_result(r.stdout)
 
-    def pings(self, address, timeout=1):
+    def pings(self, address, timeout=0.3):
         """Whether one echo comes back."""
         return self.ping(address, timeout=timeout)[1] == 1
 

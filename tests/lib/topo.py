@@ -174,12 +174,14 @@ class Bench:
     # -- what the tests ask
 
     def up(self, by_us=True):
-        """Bring the tunnel up from one end, and wait until both ends agree on it."""
+        """Bring the tunnel up from one end, and wait until both ends agree on it and use it."""
         if by_us:
             self.gw.up(TUNNEL)
         else:
             self.peer.initiate(CHILD)
         self.wait_settled()
+        # who answered sends when the other end shows that it has the child, or a second later
+        wait_for("an echo", lambda: self.net.b.pings(HOST_A), 5)
 
     def spis(self):
         """(IKE SPIs, child SPIs towards us and towards the peer), each as (ours, the peer's) sets."""
