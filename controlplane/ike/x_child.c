@@ -284,7 +284,7 @@ static bool other_group(struct ike *k, struct ike_sa *sa, struct xchg *x, const 
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	bool ike = x->kind == XCHG_IKE_REKEY;
-	uint16_t id = n->len == 2 ? (uint16_t)(n->data[0] << 8 | n->data[1]) : 0;
+	uint16_t id = (uint16_t)(n->len == 2 ? (uint32_t)n->data[0] << 8 | n->data[1] : 0);
 	const struct alg *group;
 
 	if (!t || x->corrections++ >= CORRECTIONS_MAX)

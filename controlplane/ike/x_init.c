@@ -426,7 +426,7 @@ static void take_cookie(struct ike *k, struct ike_sa *sa, struct xchg *x, const 
 static void take_group(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct payload_notify *n)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
-	uint16_t id = n->len == 2 ? (uint16_t)(n->data[0] << 8 | n->data[1]) : 0;
+	uint16_t id = (uint16_t)(n->len == 2 ? (uint32_t)n->data[0] << 8 | n->data[1] : 0);
 	const struct alg *group = proposal_group(t->cfg->ike.proposal, t->cfg->ike.n_proposals, id);
 
 	if (group == x->group) {
