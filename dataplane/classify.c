@@ -32,30 +32,32 @@ static inline uint16_t esp_offset(const struct rte_mbuf *m, const struct rte_ipv
 	return (uint16_t)(ihl + sizeof(*udp));
 }
 
+/* ESP for an SA of ours, or of another worker; false: for nobody that we know. */
+static inline bool take_esp(struct worker *w, struct rte_mbuf *m, uint16_t off, uint8_t flags)
+{
+	uint32_t spi = rte_be_to_cpu_32(una_get32(rte_pktmbuf_mtod(m, const uint8_t *) + off));
+	uint8_t owner = sad_owner_in(w->sad, spi);
+
+	if (unlikely(owner == SAD_NOBODY))
+		return false;
+	*pkt_of(m) = (struct pkt){.kind = PKT_ESP, .flags = flags, .esp_off = off};
+	if (unlikely(owner != w->id)) {
+		handoff_push(w, owner, m);
+		return true;
+	}
+	rte_prefetch0(&w->sad->in[spi_slot(spi)]);
+	vec_push(&w->esp, m);
+	return true;
+}
+
 void classify_burst(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		const struct rte_ipv4_hdr *ip = pkt_ip(m[i]);
-		struct pkt *pkt = pkt_of(m[i]);
-		uint8_t flags = pkt->flags, owner = SAD_NOBODY;
-		uint16_t off = esp_offset(m[i], ip, &flags);
-		uint32_t spi = 0;
+		uint8_t flags = pkt_of(m[i])->flags;
+		uint16_t off = esp_offset(m[i], pkt_ip(m[i]), &flags);
 
-		if (off != 0) {
-			spi = rte_be_to_cpu_32(una_get32((const uint8_t *)ip + off));
-			owner = sad_owner_in(w->sad, spi);
-		}
-		if (owner == SAD_NOBODY) {
+		if (off == 0 || !take_esp(w, m[i], off, flags))
 			vec_push(&w->fwd, m[i]);
-			continue;
-		}
-		*pkt = (struct pkt){.kind = PKT_ESP, .flags = flags, .esp_off = off};
-		if (owner == w->id) {
-			rte_prefetch0(&w->sad->in[spi_slot(spi)]);
-			vec_push(&w->esp, m[i]);
-		} else {
-			handoff_push(w, owner, m[i]);
-		}
 	}
 }
 

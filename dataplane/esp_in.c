@@ -202,7 +202,7 @@ static inline struct fault open_text(struct worker *w, struct sa_in *s, struct r
 	if (unlikely(next != NEXT_IPV4))
 		return (struct fault){DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL};
 	len = (uint16_t)(op->len - TRAILER - pad);
-	if (unlikely(parse_ip(ip, len, false) != DROP_N))
+	if (unlikely(!parse_plain(ip, len) && parse_ip(ip, len, false) != DROP_N))
 		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
 	total = rte_be_to_cpu_16(ip->total_length); /* what follows is TFC padding: RFC 4303 2.7 */
 	if (unlikely(!selected(w, s, ip, total)))

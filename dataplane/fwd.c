@@ -8,76 +8,60 @@
 #include "dataplane/sad.h"
 #include "dataplane/worker.h"
 
-/* The next hops of a burst; ids too, since neigh_rewrite() asks for them. */
-static inline void lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
 {
+	const struct fib *f = w->fib;
 	uint32_t dst[VEC_BURST];
 	uint64_t id[VEC_BURST];
 
 	for (uint16_t i = 0; i < n; i++)
 		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
-	fib_lookup(w->fib, dst, id, n);
+	fib_lookup(f, dst, id, n);
 	for (uint16_t i = 0; i < n; i++) {
-		nh[i] = fib_nh(w->fib, (uint32_t)id[i]);
+		nh[i] = fib_nh(f, (uint32_t)id[i]);
 		pkt_of(m[i])->next = (uint32_t)id[i];
 	}
 }
 
-uint16_t fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+/* A packet that goes no further as a packet: to ourselves, or nowhere. */
+static __rte_noinline void ends_here(struct worker *w, struct rte_mbuf *m, enum fib_kind kind)
 {
-	uint16_t kept = 0;
-
-	lookup(w, m, nh, n);
-	for (uint16_t i = 0; i < n; i++) {
-		switch ((enum fib_kind)nh[i].kind) {
-		case FIB_PORT:
-		case FIB_TUNNEL:
-			if (unlikely(pkt_of(m[i])->flags & PKT_L2_MANY)) { /* RFC 1812 5.3.4 */
-				drop(w, m[i], DROP_NOT_FOR_US);
-				break;
-			}
-			m[kept] = m[i];
-			nh[kept++] = nh[i];
-			break;
-		case FIB_LOCAL:
-			vec_give(w, &w->local, m[i]);
-			break;
-		case FIB_DROP:
-			drop(w, m[i], DROP_BLACKHOLE);
-			break;
-		case FIB_NONE:
-		case FIB_KIND_N:
-			icmp_error(w, m[i], ICMP_UNREACHABLE, ICMP_NET, 0);
-			drop(w, m[i], DROP_NO_ROUTE);
-			break;
-		}
+	switch (kind) {
+	case FIB_LOCAL:
+		vec_give(w, &w->local, m);
+		break;
+	case FIB_DROP:
+		drop(w, m, DROP_BLACKHOLE);
+		break;
+	case FIB_PORT:
+	case FIB_TUNNEL: /* RFC 1812 5.3.4: came by a link broadcast */
+		drop(w, m, DROP_NOT_FOR_US);
+		break;
+	case FIB_NONE:
+	case FIB_KIND_N:
+		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_NET, 0);
+		drop(w, m, DROP_NO_ROUTE);
+		break;
 	}
-	return kept;
 }
 
-uint16_t fwd_ttl(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+static __rte_noinline void expired(struct worker *w, struct rte_mbuf *m)
 {
-	uint16_t kept = 0;
+	icmp_error(w, m, ICMP_TIME_EXCEEDED, ICMP_TTL, 0);
+	drop(w, m, DROP_TTL);
+}
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_ipv4_hdr *ip = pkt_ip(m[i]);
+/* The TTL step; false: it is used up. RFC 1141: the TTL is the high octet of its word, so the checksum needs an end-around
+ * carry and not a new sum. */
+static inline bool hop(struct rte_ipv4_hdr *ip)
+{
+	uint32_t sum = ip->hdr_checksum + (uint32_t)RTE_BE16(0x0100);
 
-		if (likely(!(pkt_of(m[i])->flags & PKT_OWN))) {
-			if (unlikely(ip->time_to_live <= 1)) {
-				icmp_error(w, m[i], ICMP_TIME_EXCEEDED, ICMP_TTL, 0);
-				drop(w, m[i], DROP_TTL);
-				continue;
-			}
-			/* RFC 1141: the TTL is the high octet of its word; an end-around carry instead of a new sum */
-			uint32_t sum = ip->hdr_checksum + (uint32_t)RTE_BE16(0x0100);
-
-			ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
-			ip->time_to_live--;
-		}
-		m[kept] = m[i];
-		nh[kept++] = nh[i];
-	}
-	return kept;
+	if (unlikely(ip->time_to_live <= 1))
+		return false;
+	ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
+	ip->time_to_live--;
+	return true;
 }
 
 /* A tunnel's packets are its owner's to encrypt. */
@@ -115,26 +99,39 @@ static inline void to_port(struct worker *w, struct rte_mbuf *m, const struct fi
 void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		if (nh[i].kind == FIB_TUNNEL)
+		uint8_t flags = pkt_of(m[i])->flags;
+		bool leaves = nh[i].kind == FIB_PORT || nh[i].kind == FIB_TUNNEL;
+
+		if (unlikely(!leaves || flags & PKT_L2_MANY))
+			ends_here(w, m[i], (enum fib_kind)nh[i].kind);
+		else if (unlikely(!(flags & PKT_OWN) && !hop(pkt_ip(m[i]))))
+			expired(w, m[i]);
+		else if (nh[i].kind == FIB_TUNNEL)
 			to_tunnel(w, m[i], nh[i].arg);
 		else
 			to_port(w, m[i], &nh[i]);
 	}
 }
 
+/* RFC 4301 5.1: by a tunnel, or to ourselves, it would never get out. */
+static __rte_noinline void no_way_out(struct worker *w, struct rte_mbuf *m, uint8_t kind)
+{
+	if (kind == FIB_TUNNEL || kind == FIB_LOCAL)
+		drop(w, m, DROP_RECURSION);
+	else
+		drop(w, m, kind == FIB_DROP ? DROP_BLACKHOLE : DROP_NO_ROUTE);
+}
+
 void fwd_outer(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	struct fib_nh nh[VEC_BURST];
 
-	lookup(w, m, nh, n);
+	fwd_lookup(w, m, nh, n);
 	for (uint16_t i = 0; i < n; i++) {
 		if (likely(nh[i].kind == FIB_PORT))
 			to_port(w, m[i], &nh[i]);
-		else /* RFC 4301 5.1: by a tunnel, or to ourselves, it would never get out */
-			drop(w, m[i],
-			     nh[i].kind == FIB_TUNNEL || nh[i].kind == FIB_LOCAL ? DROP_RECURSION
-			     : nh[i].kind == FIB_DROP                            ? DROP_BLACKHOLE
-										 : DROP_NO_ROUTE);
+		else
+			no_way_out(w, m[i], nh[i].kind);
 	}
 }
 

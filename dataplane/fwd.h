@@ -1,9 +1,8 @@
 /* Routing of clear packets. RFC 1812 5.2, 5.3.1; RFC 791 3.2; RFC 1191
  *
- *   fwd_lookup   destination -> next hop               NO_ROUTE, BLACKHOLE, NOT_FOR_US; ours go to w->local
- *   fwd_ttl      the TTL step                          TTL
- *   fwd_send     to the port, or the tunnel's owner    TOO_BIG, NO_SA
- *   fwd_outer    ESP packets of our own to their port  RECURSION, NO_ROUTE, TOO_BIG
+ *   fwd_lookup   destination -> next hop
+ *   fwd_send     TTL, MTU; to the port or the tunnel's owner    TTL, TOO_BIG, NO_SA, NO_ROUTE, BLACKHOLE, NOT_FOR_US
+ *   fwd_outer    ESP packets of our own to their port           RECURSION, NO_ROUTE, BLACKHOLE, TOO_BIG
  */
 #pragma once
 
@@ -16,11 +15,10 @@
 
 struct worker;
 
-/* Keeps the packets that leave by a port or tunnel; nh[i] is how. n <= VEC_BURST in all of these. */
-uint16_t fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n);
-/* One less, or an ICMP time exceeded. Packets of our own are let through. */
-uint16_t fwd_ttl(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n);
-/* Takes all n: into w->out (in fragments where needed), w->enc, or a handoff. */
+/* nh[i]: how packet i leaves; its pkt.next is the next hop's id. n <= VEC_BURST in all of these. */
+void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n);
+/* Takes all n: one hop less to live (unless our own), then into w->out (in fragments where needed), w->enc, w->local or a
+ * handoff; or it ends here, with an ICMP error where RFC 1812 asks for one. */
 void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, uint16_t n);
 /* Takes all n: into w->out. */
 void fwd_outer(struct worker *w, struct rte_mbuf **m, uint16_t n);

@@ -30,6 +30,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/neigh.h"
 #include "dataplane/onlink.h"
+#include "dataplane/pool.h"
 #include "dataplane/port.h"
 #include "dataplane/privs.h"
 #include "dataplane/punt.h"
@@ -237,7 +238,7 @@ static int start_tables(struct gateway *g)
 
 	snprintf(g->why, WHY, "%llu MB of memory are too few; write a larger dataplane.memory",
 		 (unsigned long long)(g->eal.memory >> 20));
-	g->pool = rte_pktmbuf_pool_create("packets", n_mbufs(g->cfg), MBUF_CACHE, 0, room, node);
+	g->pool = pool_new("packets", n_mbufs(g->cfg), MBUF_CACHE, room, node);
 	c->qsbr = rte_zmalloc_socket("qsbr", rte_rcu_qsbr_get_memsize(d->n_workers), 64, node);
 	if (!g->pool || !c->qsbr || rte_rcu_qsbr_init(c->qsbr, d->n_workers))
 		return -ENOMEM;

@@ -64,8 +64,7 @@ static void forward(struct worker *w)
 	uint16_t n, at = 0;
 
 	while ((n = vec_next(&w->fwd, &at, m)) != 0) {
-		n = fwd_lookup(w, m, nh, n);
-		n = fwd_ttl(w, m, nh, n);
+		fwd_lookup(w, m, nh, n);
 		fwd_send(w, m, nh, n);
 		local_burst(w);
 	}

@@ -17,6 +17,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/neigh.h"
 #include "dataplane/pkt.h"
+#include "dataplane/pool.h"
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
 
@@ -157,7 +158,7 @@ void bed_start(void)
 	must(w != NULL, "a worker");
 	w->n_workers = 1;
 	w->n_ports = BED_PORTS;
-	pool = rte_pktmbuf_pool_create("bench", BED_MBUFS_MAX + 511, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = pool_new("bench", BED_MBUFS_MAX + 511, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	must(pool != NULL, "packet buffers");
 	w->pool = pool;
 	must(worker_init(w, 0, &why) == 0, why);

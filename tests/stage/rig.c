@@ -19,6 +19,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/neigh.h"
 #include "dataplane/pkt.h"
+#include "dataplane/pool.h"
 #include "dataplane/punt.h"
 #include "tests/unit/dataplane/eal.h"
 
@@ -103,7 +104,7 @@ int rig_start(void **state)
 	rig = rte_zmalloc("rig", sizeof(*rig), 64);
 	rig->n_workers = 2; /* the other one exists only as the owner of some SAs */
 	rig->n_ports = RIG_PORTS;
-	rig->pool = rte_pktmbuf_pool_create("rig", RIG_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	rig->pool = pool_new("rig", RIG_MBUFS, 256, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (rig->pool == NULL || worker_init(rig, 0, &why) != 0)
 		return -1;
 	port_start(RIG_WAN, "wan");
