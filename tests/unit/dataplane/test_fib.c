@@ -13,6 +13,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "dataplane/fib.h"
+#include "dataplane/onlink.h"
 #include "eal.h"
 
 enum { ROUTES = 20000, NEXTHOPS = 512, PORTS = 3 };
@@ -313,6 +314,32 @@ static void next_hop_ids_of_a_new_attach_do_not_touch_older_routes(void **state)
 	fib_free(f);
 }
 
+static void ports_bring_their_networks_and_no_broadcast_is_forwarded(void **state)
+{
+	static struct config c = {.n_ports = 2, .port = {{.n_addr = 2}, {.n_addr = 2}}};
+	struct fib *f = make(16, NULL);
+	(void)state;
+
+	assert_int_equal(ip_prefix_parse("192.0.2.1/24", true, &c.port[0].addr[0]), 0);
+	assert_int_equal(ip_prefix_parse("198.51.100.0/31", true, &c.port[0].addr[1]), 0);
+	assert_int_equal(ip_prefix_parse("192.0.2.255/32", true, &c.port[1].addr[0]), 0);
+	assert_int_equal(ip_prefix_parse("203.0.113.129/25", true, &c.port[1].addr[1]), 0);
+	assert_int_equal(onlink_install(f, &c), 0);
+	assert_int_equal(kind(f, 0xc0000201), FIB_LOCAL);
+	assert_int_equal(kind(f, 0xc0000202), FIB_PORT);
+	assert_int_equal(kind(f, 0xc0000200), FIB_DROP);
+	assert_int_equal(kind(f, 0xc00002ff),
+			 FIB_LOCAL); /* another port's address wins over this network's broadcast */
+	assert_int_equal(kind(f, 0xc6336400), FIB_LOCAL); /* RFC 3021: a /31 has no broadcast */
+	assert_int_equal(kind(f, 0xc6336401), FIB_PORT);
+	assert_int_equal(kind(f, 0xcb007181), FIB_LOCAL);
+	assert_int_equal(fib_nh(f, lookup(f, 0xcb007182)).port, 1);
+	assert_int_equal(kind(f, 0xcb0071ff), FIB_DROP);
+	assert_int_equal(kind(f, 0xcb007101), FIB_NONE);
+	assert_int_equal(fib_count(f), 0); /* none of the control plane's */
+	fib_free(f);
+}
+
 /* Churn: 10.0.0.0/8 is always there with next hop 1; a /16 inside comes and goes with next hop 2; and a /24 in a third
  * place is replaced 3 <-> 4. A reader must never see anything else. */
 struct reader {
@@ -397,6 +424,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_it_cannot_do),
 		cmocka_unit_test(own_routes_cannot_be_taken_over),
 		cmocka_unit_test(sync_removes_what_was_not_set_again),
+		cmocka_unit_test(ports_bring_their_networks_and_no_broadcast_is_forwarded),
 		cmocka_unit_test(next_hop_ids_of_a_new_attach_do_not_touch_older_routes),
 		cmocka_unit_test(a_reader_never_sees_a_wrong_next_hop_during_churn),
 	};
