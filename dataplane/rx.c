@@ -19,8 +19,10 @@ static uint16_t take(struct worker *w, struct rte_mbuf **m)
 			n = rte_eth_rx_burst(p->dev, p->rx_queue, m, VEC_BURST);
 		if (n == 0)
 			continue;
-		for (uint16_t i = 0; i < n; i++)
+		for (uint16_t i = 0; i < n; i++) {
 			m[i]->port = index;
+			rte_prefetch0((const uint8_t *)m[i] + sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM);
+		}
 		w->count.rx += n;
 		return n;
 	}
