@@ -35,16 +35,16 @@ enum { IKE_MSG_MAX = 65535, IKE_NO_TUNNEL = 0xffffffffu };
 struct ike_path {
 	struct ip_addr local, remote;
 	uint16_t local_port, remote_port; /* 500, 4500, or what a NAT made of it */
-	uint16_t dp_port;  /* data-plane port index; UINT16_MAX: by the route */
-	uint8_t worker;    /* worker that received it; replies leave by the same */
-	bool encap;        /* with the non-ESP marker (port 4500), RFC 7296 2.23 */
+	uint16_t dp_port;                 /* data-plane port index; UINT16_MAX: by the route */
+	uint8_t worker;                   /* worker that received it; replies leave by the same */
+	bool encap;                       /* with the non-ESP marker (port 4500), RFC 7296 2.23 */
 };
 
 /* One half of a child SA for the data plane. Lent for the time of the call; keys in it are wiped afterwards. */
 struct ike_child_half {
-	uint32_t tunnel;      /* index */
-	uint32_t spi;         /* host order. in: ours (from spi_alloc); out: the peer's */
-	uint32_t spi_in;      /* our inbound SPI of the same pair: the pair's name in all events */
+	uint32_t tunnel; /* index */
+	uint32_t spi;    /* host order. in: ours (from spi_alloc); out: the peer's */
+	uint32_t spi_in; /* our inbound SPI of the same pair: the pair's name in all events */
 	const struct alg *encr;
 	struct secret key;    /* key, then salt (RFC 4106 8.1) */
 	struct ike_path path; /* outer addresses and, where encap_udp, ports */
@@ -56,11 +56,12 @@ struct ike_child_half {
 };
 
 /* What happened, for the log and the status history. Strings are lent and already escaped. */
-#define IKE_NOTICES(X)                                                                                       \
-	X(IKE_NOTICE_IKE_UP, "ike-up") X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed") X(IKE_NOTICE_IKE_DOWN, "ike-down") \
-	X(IKE_NOTICE_CHILD_UP, "child-up") X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed")                      \
-	X(IKE_NOTICE_CHILD_DOWN, "child-down") X(IKE_NOTICE_FAILED, "failed")                                \
-	X(IKE_NOTICE_PEER_ERROR, "peer-error") /* a bad peer or message: cause and remedy */
+#define IKE_NOTICES(X)                                                                                                 \
+	X(IKE_NOTICE_IKE_UP, "ike-up")                                                                                 \
+	X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed") X(IKE_NOTICE_IKE_DOWN, "ike-down") X(IKE_NOTICE_CHILD_UP, "child-up") \
+		X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed") X(IKE_NOTICE_CHILD_DOWN, "child-down")                    \
+			X(IKE_NOTICE_FAILED, "failed")                                                                 \
+				X(IKE_NOTICE_PEER_ERROR, "peer-error") /* a bad peer or message: cause and remedy */
 XLIST_ENUM(ike_notice_kind, IKE_NOTICE_N, IKE_NOTICES);
 const char *ike_notice_name(unsigned v);
 
@@ -104,15 +105,15 @@ struct ike_env {
 
 /* Limits, counted before allocating. Zero means the default. */
 struct ike_limits {
-	uint32_t ike_sas;         /* all IKE SAs; default 200000 */
-	uint32_t half_open;       /* responder SAs before IKE_AUTH; default 512 */
-	uint32_t cookie_at;       /* half-open SAs from which cookies are asked for (2.6); default 30; UINT32_MAX: never */
-	uint32_t half_open_ms;    /* life of a half-open SA; default 30000 */
-	uint32_t retransmit_ms;   /* first retransmission; default 500 */
-	uint32_t retransmit_tries; /* sends of one request in all; default 8, factor 1.8: about 60 s */
+	uint32_t ike_sas;      /* all IKE SAs; default 200000 */
+	uint32_t half_open;    /* responder SAs before IKE_AUTH; default 512 */
+	uint32_t cookie_at;    /* half-open SAs from which cookies are asked for (2.6); default 30; UINT32_MAX: never */
+	uint32_t half_open_ms; /* life of a half-open SA; default 30000 */
+	uint32_t retransmit_ms;      /* first retransmission; default 500 */
+	uint32_t retransmit_tries;   /* sends of one request in all; default 8, factor 1.8: about 60 s */
 	uint32_t old_child_grace_ms; /* an old inbound SA stays after its Delete; default 5000 */
-	uint32_t keepalive_ms;    /* default 20000 */
-	uint32_t retry_ms;        /* pause after a failed attempt of a start-always tunnel; doubles to 60 s; default 2000 */
+	uint32_t keepalive_ms;       /* default 20000 */
+	uint32_t retry_ms; /* pause after a failed attempt of a start-always tunnel; doubles to 60 s; default 2000 */
 };
 
 struct ike *ike_new(const struct ike_env *env, const struct ike_limits *limits);
@@ -136,11 +137,11 @@ enum ike_event_type {
 	IKE_EV_CHILD_HARD,     /* stopped by the data plane: delete and make anew */
 	IKE_EV_ACQUIRE,        /* traffic without an SA (tunnel) */
 	IKE_EV_PEER_MOVED,     /* tunnel, spi_in, path: ESP of this pair came from there, authenticated */
-	IKE_EV_DP_LOST,        /* the data plane restarted: all children are gone; make them anew on their IKE SAs, paced */
-	IKE_EV_UP,             /* by hand: start tunnel */
-	IKE_EV_DOWN,           /* by hand: Delete; stays down until UP or the peer starts it */
-	IKE_EV_REKEY_CHILD,    /* by hand: every child of the tunnel */
-	IKE_EV_REKEY_IKE,      /* by hand */
+	IKE_EV_DP_LOST, /* the data plane restarted: all children are gone; make them anew on their IKE SAs, paced */
+	IKE_EV_UP,      /* by hand: start tunnel */
+	IKE_EV_DOWN,    /* by hand: Delete; stays down until UP or the peer starts it */
+	IKE_EV_REKEY_CHILD, /* by hand: every child of the tunnel */
+	IKE_EV_REKEY_IKE,   /* by hand */
 };
 
 struct ike_event {
@@ -167,38 +168,39 @@ void ike_shutdown(struct ike *k, uint64_t now_ms);
 
 /* ---- status ---- */
 
-#define IKE_SA_STATES(X)                                                                             \
-	X(IKE_SA_INIT, "connecting") X(IKE_SA_AUTH, "authenticating") X(IKE_SA_UP, "established")    \
-	X(IKE_SA_REKEYED, "rekeyed") X(IKE_SA_CLOSING, "closing") X(IKE_SA_DEAD, "dead")
+#define IKE_SA_STATES(X)                                                                          \
+	X(IKE_SA_INIT, "connecting")                                                              \
+	X(IKE_SA_AUTH, "authenticating") X(IKE_SA_UP, "established") X(IKE_SA_REKEYED, "rekeyed") \
+		X(IKE_SA_CLOSING, "closing") X(IKE_SA_DEAD, "dead")
 XLIST_ENUM(ike_sa_state, IKE_SA_STATE_N, IKE_SA_STATES);
 const char *ike_sa_state_name(unsigned v);
 
-#define IKE_CHILD_STATES(X)                                                                          \
-	X(IKE_CHILD_NEGOTIATING, "negotiating") X(IKE_CHILD_INSTALLING, "installing")                \
-	X(IKE_CHILD_UP, "installed") X(IKE_CHILD_REKEYING, "rekeying") X(IKE_CHILD_REKEYED, "rekeyed") \
-	X(IKE_CHILD_DELETING, "deleting") X(IKE_CHILD_OLD, "draining")
+#define IKE_CHILD_STATES(X)                                                                                  \
+	X(IKE_CHILD_NEGOTIATING, "negotiating")                                                              \
+	X(IKE_CHILD_INSTALLING, "installing") X(IKE_CHILD_UP, "installed") X(IKE_CHILD_REKEYING, "rekeying") \
+		X(IKE_CHILD_REKEYED, "rekeyed") X(IKE_CHILD_DELETING, "deleting") X(IKE_CHILD_OLD, "draining")
 XLIST_ENUM(ike_child_state, IKE_CHILD_STATE_N, IKE_CHILD_STATES);
 const char *ike_child_state_name(unsigned v);
 
 struct ike_sa_info {
 	uint32_t tunnel;
-	uint32_t serial;          /* of this SA, rising */
+	uint32_t serial; /* of this SA, rising */
 	uint64_t spi_i, spi_r;
-	bool initiator;           /* ours is SPIi */
+	bool initiator; /* ours is SPIi */
 	enum ike_sa_state state;
 	struct ike_path path;
 	struct cfg_id local_id, remote_id;
-	const struct alg *encr, *prf, *integ, *dh; /* NULL where none */
-	bool nat_local, nat_remote; /* who is behind a NAT */
+	const struct alg *encr, *prf, *integ, *dh;        /* NULL where none */
+	bool nat_local, nat_remote;                       /* who is behind a NAT */
 	uint64_t up_since_ms, rekey_at_ms, expires_at_ms; /* monotonic; 0: not yet / never */
-	uint32_t mid_out, mid_in; /* next message ids */
+	uint32_t mid_out, mid_in;                         /* next message ids */
 };
 
 struct ike_child_info {
 	uint32_t tunnel, ike_serial;
 	uint32_t spi_in, spi_out;
 	enum ike_child_state state;
-	bool initiator;           /* we began its exchange */
+	bool initiator;                      /* we began its exchange */
 	const struct alg *encr, *integ, *dh; /* dh: of its PFS; NULL: none */
 	bool encap_udp, esn, transport;
 	struct ike_path path;
@@ -209,11 +211,11 @@ struct ike_child_info {
 
 /* What a tunnel's last attempt came to. */
 struct ike_tunnel_info {
-	bool wanted;              /* it is to be up */
-	uint32_t n_ike, n_child;  /* established */
-	uint32_t attempts;        /* since it was last up */
-	uint64_t retry_at_ms;     /* 0: not waiting */
-	char last_error[256];     /* words, escaped; "" */
+	bool wanted;             /* it is to be up */
+	uint32_t n_ike, n_child; /* established */
+	uint32_t attempts;       /* since it was last up */
+	uint64_t retry_at_ms;    /* 0: not waiting */
+	char last_error[256];    /* words, escaped; "" */
 };
 
 /* fn returns false to stop. info is lent. */
