@@ -81,6 +81,8 @@ static enum stats_drop check(const struct rte_ipv4_hdr *ip, const struct rte_udp
 
 	if (udp_len < sizeof(*udp) || udp_len > room)
 		return DROP_BAD_LENGTH;
+	if (udp->src_port == 0) /* RFC 768: no answer is wanted, and IKE is nothing without */
+		return DROP_BAD_ADDRESS;
 	if (!cksum_ok(ip, udp, udp_len))
 		return DROP_BAD_CHECKSUM;
 	*data = (uint8_t *)(uintptr_t)(udp + 1);

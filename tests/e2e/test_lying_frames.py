@@ -128,6 +128,11 @@ def test_nobody_listens_at_other_ports_of_ours(b):
     b.still_forwards()
 
 
+def test_ike_that_cannot_be_answered_is_refused(b):
+    ike = bytes(range(1, 9)) + b"\0" * 8 + b"\x21\x20\x22\x08" + b"\0\0\0\0" + b"\0\0\0\x1c"
+    b.packets("bad-address", {"dst": GW, "payload": udp(0, 500, ike)}, {"dst": GW, "payload": udp(0, 4500, b"\0" * 4 + ike)})
+
+
 def test_bad_icmp_is_named(b):
     good = echo(1, 1, b"data")
     b.packets("bad-icmp", *({"dst": GW, "proto": 1, "payload": good[:n]} for n in range(8)))
