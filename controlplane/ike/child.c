@@ -380,10 +380,17 @@ void child_retire(struct ike *k, struct ike_sa *sa, struct ike_child *c, const c
 		child_drop_out(k, c);
 }
 
-void child_expire(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+void child_expire(struct ike *k, struct ike_sa *sa, struct ike_child *c, const char *cause)
 {
+	struct ike_child *next = child_find_in(sa, c->replaced_by);
+
 	if (c->state == IKE_CHILD_DELETING || c->state == IKE_CHILD_OLD)
 		return;
+	if (next)
+		child_use(k, sa, next); /* the peer had time enough to take the new pair */
+	else if (!c->redundant)
+		notice_child(k, sa, c, IKE_NOTICE_CHILD_DOWN, cause);
+	c->up_since_ms = 0; /* its end is told */
 	c->rekey_at_ms = c->expires_at_ms = 0;
 	c->state = IKE_CHILD_DELETING;
 	c->waits_for_use = false;
@@ -424,9 +431,7 @@ static void tick_one(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	    (k->now_ms >= c->switch_at_ms || k->env.child_rx_packets(k->env.ctx, c->tunnel, c->spi_in) > 0))
 		child_use(k, sa, c);
 	if (c->expires_at_ms && k->now_ms >= c->expires_at_ms) {
-		if (!c->redundant)
-			notice_child(k, sa, c, IKE_NOTICE_CHILD_DOWN, "its lifetime is over and it was not rekeyed");
-		child_expire(k, sa, c);
+		child_expire(k, sa, c, "its lifetime is over and it was not rekeyed");
 		return;
 	}
 	if (c->rekey_at_ms && k->now_ms >= c->rekey_at_ms) {

@@ -73,7 +73,7 @@ void child_remove(struct ike *k, struct ike_sa *sa, struct ike_child *c, const c
 void child_drop_out(struct ike *k, struct ike_child *c);
 void child_drop_in(struct ike *k, struct ike_child *c);
 /* The hard limit: nothing more goes through it; Delete, and a new one. */
-void child_expire(struct ike *k, struct ike_sa *sa, struct ike_child *c);
+void child_expire(struct ike *k, struct ike_sa *sa, struct ike_child *c, const char *cause);
 /* The data plane has forgotten it: rekey it at due_ms. */
 void child_lost(struct ike *k, struct ike_sa *sa, struct ike_child *c, uint64_t due_ms);
 

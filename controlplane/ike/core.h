@@ -19,8 +19,9 @@
 
 /* Times that no config names. */
 enum {
-	LINGER_MS = 15000,       /* a closed SA answers repeats of the last request for so long */
-	SWITCH_MS = 30000,       /* a responder sends on a rekeyed child at the latest after so long (2.8) */
+	LINGER_MS = 15000, /* a closed SA answers repeats of the last request for so long */
+	SWITCH_MS = 75000, /* a responder acts on a rekey at the latest after so long (2.8): a peer that has no answer
+			     * by then has given up */
 	COLLISION_MS = 60000,    /* a redundant SA that its creator does not delete is deleted by us */
 	TEMPORARY_MIN_MS = 3000, /* pause after TEMPORARY_FAILURE (2.25), plus up to as much again */
 	TEMPORARY_TRIES = 30,    /* "several minutes" of it: the peers' states differ, start over */

@@ -17,12 +17,6 @@ static void soft(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		xchg_queue(k, sa, XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
 }
 
-static void hard(struct ike *k, struct ike_sa *sa, struct ike_child *c)
-{
-	notice_child(k, sa, c, IKE_NOTICE_CHILD_DOWN, "its byte, packet or sequence limit is reached");
-	child_expire(k, sa, c);
-}
-
 /* ESP that was authenticated came from elsewhere. RFC 7296 2.23 */
 static void moved(struct ike *k, struct ike_sa *sa, const struct ike_path *path)
 {
@@ -54,7 +48,7 @@ static void about_child(struct ike *k, const struct ike_event *ev)
 		soft(k, sa, c);
 		break;
 	case IKE_EV_CHILD_HARD:
-		hard(k, sa, c);
+		child_expire(k, sa, c, "its byte, packet or sequence limit is reached");
 		break;
 	case IKE_EV_PEER_MOVED:
 		moved(k, sa, &ev->path);

@@ -130,6 +130,10 @@ static void move_all(struct ike *k, struct ike_sa *from, struct ike_sa *to)
 
 		if (c->state == IKE_CHILD_DELETING)
 			xchg_queue(k, to, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
+		if (c->state == IKE_CHILD_REKEYING && !c->replaced_by) {
+			c->state = IKE_CHILD_UP;
+			xchg_queue(k, to, XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
+		}
 	}
 }
 
@@ -144,6 +148,7 @@ static void inherit(struct ike *k, struct ike_sa *old, struct ike_sa *heir)
 	old->inherit_at_ms = 0;
 	old->rekey_at_ms = old->expires_at_ms = 0;
 	old->quiet = true;
+	old->bequeathed = true;
 	if (t && t->wanted && child_count_alive(heir) == 0)
 		xchg_queue(k, heir, XCHG_CHILD_CREATE, 0, k->now_ms + k->limits.retry_ms);
 	sa_rearm(k, heir);
@@ -258,6 +263,8 @@ static bool lost(struct ike *k, struct ike_sa *old, const struct ike_sa *made)
 	struct ike_sa *rival = old->successor ? sa_find(k, old->successor) : NULL;
 	const struct xchg *x = old->x_in && old->x_in->ike_rekey ? old->x_in : NULL;
 
+	if (old->bequeathed) /* the peer uses the other one already */
+		return true;
 	if (rival && rekey_loses(&made->low, &rival->low))
 		return true;
 	if (!rival && x && rekey_loses(&made->low, rekey_low(&x->ni, &x->nr)))

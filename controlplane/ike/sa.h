@@ -56,6 +56,7 @@ struct ike_sa {
 	/* IKE rekey (2.8, 2.18): our SPIs of other SAs; 0: none */
 	uint64_t successor;   /* made by answering the peer's rekey; inherits when the peer shows use */
 	uint64_t predecessor; /* of such an SA, until it has inherited */
+	bool bequeathed;      /* an heir has inherited: a rekey of ours that is still under way has lost */
 	bool redundant;       /* lost a collision: its creator deletes it (2.8.2) */
 	struct ike_nonce low; /* the lower nonce of the exchange that made it */
 

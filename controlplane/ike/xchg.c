@@ -266,6 +266,8 @@ static bool may_begin(const struct ike_sa *sa, const struct xchg_task *t)
 {
 	switch (sa->state) {
 	case IKE_SA_UP:
+		if (sa->x_in && sa->x_in->ike_rekey)
+			return false; /* about to be replaced: RFC 7296 2.25.2 */
 		return t->kind != XCHG_IKE_REKEY || !children_busy(sa);
 	case IKE_SA_REKEYED: /* its children are about to be inherited: they wait for the heir */
 	case IKE_SA_CLOSING:
