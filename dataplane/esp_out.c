@@ -71,10 +71,12 @@ void esp_out_lookup(struct worker *w)
 	for (uint16_t i = 0; i < w->enc.n; i++) {
 		struct rte_mbuf *m = w->enc.m[i];
 		uint32_t tunnel = pkt_of(m)->next;
-		uint32_t slot = atomic_load_explicit(&sad->tunnel[tunnel].tx, memory_order_relaxed);
+		const struct sad_tunnel *t = &sad->tunnel[tunnel];
+		uint32_t slot = atomic_load_explicit(&t->tx, memory_order_acquire);
 		struct sa_out *s;
 
-		if (unlikely(slot == SAD_NO_SLOT || sad_owner_tunnel(sad, tunnel) != w->id)) {
+		if (unlikely(slot == SAD_NO_SLOT || sad_owner_tunnel(sad, tunnel) != w->id ||
+			     sad->out[slot].tunnel_gen != atomic_load_explicit(&t->gen, memory_order_relaxed))) {
 			no_sa(w, m, tunnel);
 			continue;
 		}

@@ -37,7 +37,7 @@ struct sa_out {
 	uint8_t suite;               /* enum crypto_suite */
 	uint8_t pad;
 	uint32_t slot;
-	uint32_t tunnel; /* slot */
+	uint32_t tunnel_gen; /* of the tunnel that it was installed for */
 	/* line 1.. */
 	struct crypto_key key;
 };

@@ -90,11 +90,17 @@ static uint32_t addr_be(const uint8_t a[16])
 int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_workers)
 {
 	struct sad_tunnel_conf *c;
+	struct sad_tunnel *t;
 
 	if (m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0 || m->family != 4 || m->worker >= n_workers ||
 	    m->df >= MSG_DF_N || m->port >= WORKER_PORTS_MAX || (m->mtu != 0 && m->mtu < MTU_MIN))
 		return -EINVAL;
 	c = &s->conf[m->tunnel.slot];
+	t = &s->tunnel[m->tunnel.slot];
+	if (atomic_load_explicit(&c->gen, memory_order_relaxed) == m->tunnel.gen &&
+	    atomic_load_explicit(&t->owner, memory_order_relaxed) != m->worker &&
+	    atomic_load_explicit(&t->tx, memory_order_acquire) != SAD_NO_SLOT)
+		return -EBUSY;
 	/* 0 while the rest changes: an install that reads in between sees no tunnel, and the control plane's order
 	 * (set, ACK, then install) rules that out anyway */
 	atomic_store_explicit(&c->gen, 0, memory_order_release);
@@ -105,7 +111,8 @@ int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_work
 	memcpy(c->name, m->name, sizeof(c->name));
 	c->name[sizeof(c->name) - 1] = '\0';
 	atomic_store_explicit(&c->gen, m->tunnel.gen, memory_order_release);
-	atomic_store_explicit(&s->tunnel[m->tunnel.slot].owner, m->worker, memory_order_release);
+	atomic_store_explicit(&t->gen, m->tunnel.gen, memory_order_relaxed);
+	atomic_store_explicit(&t->owner, m->worker, memory_order_release);
 	return 0;
 }
 
@@ -115,6 +122,7 @@ int sad_tunnel_del(struct sad *s, struct msg_handle h)
 	    atomic_load_explicit(&s->conf[h.slot].gen, memory_order_relaxed) != h.gen)
 		return -ENOENT;
 	atomic_store_explicit(&s->tunnel[h.slot].owner, SAD_NOBODY, memory_order_release);
+	atomic_store_explicit(&s->tunnel[h.slot].gen, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->conf[h.slot].gen, 0, memory_order_release);
 	return 0;
 }
@@ -208,7 +216,7 @@ static int in_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_sui
 		return -EINVAL;
 	if (atomic_load_explicit(&s->owner_in[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
 		return -EEXIST;
-	if (t->n_in >= SAD_IN_PER_TUNNEL)
+	if (atomic_load_explicit(&t->n_in, memory_order_relaxed) >= SAD_IN_PER_TUNNEL)
 		return -ENOSPC;
 	cold_set(c, m);
 	memset(sa, 0, sizeof(*sa));
@@ -226,7 +234,7 @@ static int in_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_sui
 	sa->flags = SA_LIVE | select_flags(m);
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
 	memcpy(&sa->salt, m->key + crypto_key_len(suite), CRYPTO_SALT);
-	t->n_in++;
+	atomic_fetch_add_explicit(&t->n_in, 1, memory_order_relaxed);
 	atomic_store_explicit(&s->owner_in[m->sa.slot], w->id, memory_order_release);
 	return 0;
 }
@@ -293,7 +301,7 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	sa->df = t->df;
 	sa->suite = (uint8_t)suite;
 	sa->slot = m->sa.slot;
-	sa->tunnel = m->tunnel.slot;
+	sa->tunnel_gen = m->tunnel.gen;
 	sa->flags = SA_LIVE | select_flags(m) | (encap ? SA_ENCAP : 0);
 	sa->cksum = header_sum(sa);
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
@@ -371,13 +379,13 @@ int sad_del(struct worker *w, struct msg_handle sa, uint32_t dir, struct msg_sa_
 	info_fill(s, sa.slot, dir, gone);
 	stats_clear(w, sa.slot, dir);
 	if (dir == MSG_DIR_IN) {
-		s->tunnel[c->tunnel.slot].n_in--;
+		atomic_fetch_sub_explicit(&s->tunnel[c->tunnel.slot].n_in, 1, memory_order_relaxed);
 		secret_wipe(&s->in[sa.slot], sizeof(s->in[sa.slot]));
 	} else {
-		struct sad_tunnel *t = &s->tunnel[c->tunnel.slot];
+		uint32_t slot = sa.slot; /* unless another SA has taken over */
 
-		if (atomic_load_explicit(&t->tx, memory_order_relaxed) == sa.slot)
-			atomic_store_explicit(&t->tx, SAD_NO_SLOT, memory_order_release);
+		atomic_compare_exchange_strong_explicit(&s->tunnel[c->tunnel.slot].tx, &slot, SAD_NO_SLOT,
+							memory_order_acq_rel, memory_order_relaxed);
 		secret_wipe(&s->out[sa.slot], sizeof(s->out[sa.slot]));
 	}
 	secret_wipe(c, sizeof(*c));

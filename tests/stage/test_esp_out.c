@@ -219,6 +219,35 @@ static void a_moved_peer_gets_the_same_sa_elsewhere(void **state)
 	rig_settle(0);
 }
 
+/* A tunnel's slot goes to another peer's tunnel while the old SA still lives: its key must not serve the new one. */
+static void an_sa_serves_only_the_tunnel_it_was_made_for(void **state)
+{
+	struct msg_tunnel_set t = {.tunnel = {0, 2}, .family = 4, .port = RIG_WAN, .local = {192, 0, 2, 1}};
+	struct msg_sa_event gone;
+	struct rig_bytes ip, outer;
+	struct rig_sa old;
+	(void)state;
+
+	rig_sa_pair(0, &in, &old);
+	t.tunnel.gen = 1;
+	t.worker = 1; /* the living one stays where its SA is */
+	assert_int_equal(sad_tunnel_set(rig->sad, &t, 2), -EBUSY);
+	t.tunnel.gen = 2;
+	t.worker = 0;
+	assert_int_equal(sad_tunnel_set(rig->sad, &t, 2), 0);
+	rig_rx_clear(100, 1);
+	rig_run();
+	rig_tx_nothing();
+	rig_dropped(DROP_NO_SA, 1);
+	out = rig_sa_make(1, MSG_DIR_OUT);
+	out.add.tunnel.gen = 2;
+	assert_int_equal(rig_sa_add(&out, MSG_DIR_OUT), 0);
+	assert_int_equal(sad_del(rig, old.add.sa, MSG_DIR_OUT, &gone), 0);
+	rig_udp(&ip, RIG_LAN_HOST, RIG_FAR_HOST, 100, 1);
+	assert_int_equal(through(&ip, &outer), 1);
+	rig_settle(0);
+}
+
 /* --- what does not get out --- */
 
 static void traffic_without_an_sa_asks_once_a_second(void **state)
@@ -454,6 +483,7 @@ int main(void)
 						rig_clear),
 		cmocka_unit_test_setup_teardown(aes_128_works_beside_aes_256, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(a_new_sa_takes_over_between_two_packets, rig_reset, rig_clear),
+		cmocka_unit_test_setup_teardown(an_sa_serves_only_the_tunnel_it_was_made_for, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(a_moved_peer_gets_the_same_sa_elsewhere, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(traffic_without_an_sa_asks_once_a_second, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(the_last_sequence_number_is_the_last, rig_reset, rig_clear),
