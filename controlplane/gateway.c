@@ -203,6 +203,9 @@ static void look_at_touched(struct gateway *g)
 		list_del(&t->touched);
 		if (!t->known || ike_tunnel_info(g->ike, t->handle.slot, &info))
 			continue;
+		if (!info.n_child && info.n_ike && t->peer_error[0])
+			status_settle(g->status, t->handle.slot, t->peer_error);
+		t->peer_error[0] = '\0';
 		if (!info.n_child)
 			t->up_since_ms = 0;
 		else if (!t->up_since_ms)
@@ -391,6 +394,17 @@ static json_t *show(void *ctx, enum status_show what, bool all)
 	return status_show(ctx, what, all);
 }
 
+static void why_not_up(void *ctx, uint32_t index, char *why, size_t cap)
+{
+	const struct gateway *g = ctx;
+	struct ike_tunnel_info info;
+
+	if (!dp_attached(g->dp))
+		snprintf(why, cap, "the data plane is not attached; start esplanade-dataplane");
+	else if (!ike_tunnel_info(g->ike, index, &info))
+		snprintf(why, cap, "%s", info.last_error);
+}
+
 static void random_octets(void *ctx, void *buf, size_t len)
 {
 	gateway_env(ctx).random(ctx, buf, len);
@@ -398,7 +412,7 @@ static void random_octets(void *ctx, void *buf, size_t len)
 
 static int open_status(struct gateway *g, int fd)
 {
-	struct status_ops ops = {.ctx = g, .show = show, .tunnel = gateway_by_hand};
+	struct status_ops ops = {.ctx = g, .show = show, .tunnel = gateway_by_hand, .cause = why_not_up};
 
 	g->status = status_new(&g->loop, fd, &ops);
 	return g->status ? 0 : -errno;

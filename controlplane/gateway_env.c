@@ -162,6 +162,8 @@ static void env_notice(void *ctx, const struct ike_notice *n)
 		return;
 	if (list_empty(&t->touched))
 		list_add_tail(&g->touched, &t->touched);
+	if (n->kind == IKE_NOTICE_PEER_ERROR) /* the end of an attempt, if the IKE SA is up and has no child then */
+		snprintf(t->peer_error, sizeof(t->peer_error), "%s", n->cause);
 	if (n->kind == IKE_NOTICE_CHILD_UP)
 		status_settle(g->status, n->tunnel, NULL);
 	if (n->kind != IKE_NOTICE_FAILED)

@@ -1,6 +1,7 @@
 #include "controlplane/status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -139,9 +140,13 @@ static void reply_ok(struct client *c, json_t *data)
 static void waited_too_long(uv_timer_t *t)
 {
 	struct client *c = t->data;
+	char why[WHY_MAX] = "", text[WHY_MAX + 64];
 
 	c->waiting = false;
-	reply_error(c, "it did not come up in that time; `gwctl show tunnels` tells its state and last error");
+	c->s->ops.cause(c->s->ops.ctx, c->index, why, sizeof(why));
+	snprintf(text, sizeof(text), "it did not come up in that time: %s",
+		 why[0] ? why : "there is no answer from the peer yet; is its address right, and is it reachable?");
+	reply_error(c, text);
 }
 
 static void do_tunnel(struct client *c, const struct status_req *req)

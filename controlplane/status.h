@@ -23,6 +23,8 @@ struct status_ops {
 	json_t *(*show)(void *ctx, enum status_show what, bool all);
 	/* 0: done; > 0: begun, tunnel number rc - 1 will be settled by status_settle(); -errno and why. */
 	int (*tunnel)(void *ctx, const struct status_req *req, char *why, size_t why_len);
+	/* Why tunnel number `index` is not up, in words; "" where nothing is known. */
+	void (*cause)(void *ctx, uint32_t index, char *why, size_t why_len);
 };
 
 struct status;

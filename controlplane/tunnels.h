@@ -30,6 +30,7 @@ struct tunnel {
 	struct list pairs;              /* sadb's, of this tunnel */
 	uint8_t dp_state;               /* enum feed_state, written by feed */
 	uint32_t nexthop;               /* feed's index + 1; 0: no route uses it */
+	char peer_error[256];           /* of this turn; "": none */
 	struct list touched;            /* in the gateway's list of tunnels to look at before the next wait */
 	struct tunnel *next_name;       /* in its hash bucket */
 };

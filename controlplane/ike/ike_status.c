@@ -98,6 +98,9 @@ int ike_tunnel_info(const struct ike *k, uint32_t index, struct ike_tunnel_info 
 		const struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
 
 		out->n_ike += sa->state == IKE_SA_UP;
+		/* not believed yet, and asked again until the attempt ends; but whoever looks wants to know */
+		if (sa->birth && sa->birth->refusal[0])
+			snprintf(out->last_error, sizeof(out->last_error), "%s", sa->birth->refusal);
 		list_each (f, &sa->children) {
 			const struct ike_child *c = list_entry(f, struct ike_child, node);
 

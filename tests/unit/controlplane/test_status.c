@@ -59,10 +59,16 @@ static int tunnel(void *ctx, const struct status_req *req, char *why, size_t cap
 	return req->action == STATUS_UP ? 5 + 1 : 0;
 }
 
+static void cause(void *ctx, uint32_t index, char *why, size_t cap)
+{
+	(void)ctx;
+	snprintf(why, cap, "tunnel %u: no proposal chosen", (unsigned)index);
+}
+
 static int up(void **state)
 {
 	struct loop_ops ops = {NULL, no_deadline, nothing, nothing, nothing, nothing};
-	struct status_ops sops = {NULL, show, tunnel};
+	struct status_ops sops = {NULL, show, tunnel, cause};
 	int fd;
 
 	(void)state;
@@ -359,7 +365,7 @@ static void a_wait_has_an_end(void **state)
 	while (!n_tunnels)
 		turns(1);
 	uv_run(&loop.uv, UV_RUN_ONCE); /* sleeps until the wait's timer */
-	expect_error(fd, "did not come up");
+	expect_error(fd, "did not come up in that time: tunnel 5: no proposal chosen");
 	close(fd);
 }
 
