@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/ethtool.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 
 #include <rte_ethdev.h>
@@ -20,7 +22,12 @@
 #include "base/log.h"
 #include "dataplane/worker.h"
 
-enum { FRAME_EXTRA = 14 + 4 + 128 /* Ethernet, a tag, the kernel's slot head */, FRAME_MIN = 2048, RING_FRAMES = 512 };
+enum {
+	FRAME_EXTRA = 14 + 4 + 128 /* Ethernet, a tag, the kernel's slot head */,
+	FRAME_MIN = 2048,
+	RING_FRAMES = 2048,
+	FD_MAX = 4096
+};
 
 static int fail(char *why, unsigned cap, int ret, const char *fmt, ...) PRINTF(4, 5);
 static int fail(char *why, unsigned cap, int ret, const char *fmt, ...)
@@ -307,6 +314,35 @@ static int open_one(struct port *p, uint16_t n_workers, struct rte_mempool *pool
 	return ret;
 }
 
+/* The driver keeps its sockets to itself, and does not count what the kernel had to drop because a ring was full. They are
+ * found among our descriptors by the interface that they are bound to. */
+static void find_sockets(struct port *p)
+{
+	for (int fd = 3; fd < FD_MAX && p->n_socks < CFG_WORKERS_MAX; fd++) {
+		struct sockaddr_ll at = {0};
+		socklen_t len = sizeof(at);
+
+		if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.sll_family == AF_PACKET &&
+		    at.sll_ifindex == p->ifindex)
+			p->sock[p->n_socks++] = fd;
+	}
+}
+
+/* Frames that found a ring full since the last call: reading sets the kernel's count to zero. */
+static uint64_t ring_full(const struct port *p)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < p->n_socks; i++) {
+		struct tpacket_stats st = {0};
+		socklen_t len = sizeof(st);
+
+		if (getsockopt(p->sock[i], SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
+			sum += st.tp_drops;
+	}
+	return sum;
+}
+
 int port_open(struct port_set *s, uint16_t n_workers, struct rte_mempool *pool, char *why, unsigned cap)
 {
 	for (uint16_t i = 0; i < s->n; i++) {
@@ -317,6 +353,8 @@ int port_open(struct port_set *s, uint16_t n_workers, struct rte_mempool *pool, 
 			return fail(why, cap, ret, "port %s: device %s does not start: %s", p->cfg->name,
 				    p->cfg->device, err_str(ret));
 		p->opened = true;
+		if (p->kind == PORT_AF_PACKET)
+			find_sockets(p);
 		p->up = port_link(s, p);
 		log_info(LOG_PORT, "port=%s event=open device=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u link=%s",
 			 p->cfg->name, p->cfg->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
@@ -333,6 +371,7 @@ void port_close(struct port_set *s)
 		(void)rte_eth_dev_stop(s->p[i].dev);
 		(void)rte_eth_dev_close(s->p[i].dev);
 		s->p[i].opened = false;
+		s->p[i].n_socks = 0;
 	}
 }
 
@@ -360,17 +399,18 @@ bool port_link(const struct port_set *s, const struct port *p)
 	return !ask(s, p, SIOCGIFFLAGS, &r) && (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
 }
 
-void port_stats(const struct port *p, struct stats_port *out)
+void port_stats(struct port *p, struct stats_port *out)
 {
 	struct rte_eth_stats st;
 
 	if (rte_eth_stats_get(p->dev, &st))
 		return;
+	p->missed += ring_full(p);
 	__atomic_store_n(&out->rx_packets, st.ipackets, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->rx_octets, st.ibytes, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->tx_packets, st.opackets, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->tx_octets, st.obytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&out->rx_missed, st.imissed + st.rx_nombuf, __ATOMIC_RELAXED);
+	__atomic_store_n(&out->rx_missed, st.imissed + st.rx_nombuf + p->missed, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->tx_errors, st.oerrors, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->up, p->up, __ATOMIC_RELAXED);
 }

@@ -42,6 +42,9 @@ struct port {
 	uint16_t n_rx;  /* RX queues that exist; workers beyond them do not read the port */
 	uint32_t frame; /* AF_PACKET: octets of a ring slot */
 	bool opened, up;
+	int sock[CFG_WORKERS_MAX]; /* AF_PACKET: the driver's own, to read what the kernel dropped */
+	unsigned n_socks;
+	uint64_t missed; /* frames, so far; ctl thread */
 };
 
 struct port_set {
@@ -70,4 +73,4 @@ uint32_t port_room(const struct port_set *s);
 /* ctl thread: is the link up now? */
 bool port_link(const struct port_set *s, const struct port *p);
 /* ctl thread: the device's counters into a block of the segment. */
-void port_stats(const struct port *p, struct stats_port *out);
+void port_stats(struct port *p, struct stats_port *out);

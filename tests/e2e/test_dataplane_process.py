@@ -429,6 +429,22 @@ def test_threads_have_no_more_rights_than_they_need(p):
         assert re.search(r"Max core file size\s+0\s+0", f.read())
 
 
+def test_frames_that_the_kernel_had_to_drop_are_counted(p):
+    def missed():
+        return p.counters()["ports"][0]["rx_missed"]
+
+    before, rx = missed(), p.total("rx")
+    frame = eth(p.mac["wan"], p.wire["wan"].mac, ip4(PEER, WAN, 17, udp(5, 9, b"x")))
+    p.process.dataplane.signal(signal.SIGSTOP)
+    try:
+        for _ in range(12000):
+            p.wire["wan"].send(frame)
+    finally:
+        p.process.dataplane.signal(signal.SIGCONT)
+    wait_for("every frame is accounted for", lambda: missed() - before + p.total("rx") - rx >= 12000, 10)
+    assert missed() > before
+
+
 def test_idle_costs_little_and_sleeps(p):
     def ticks():
         with open(f"/proc/{p.pid()}/stat") as f:

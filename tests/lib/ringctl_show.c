@@ -58,13 +58,22 @@ static json_t *worker_json(const struct stats_worker *s)
 	return o;
 }
 
-/* counters: of all workers, and of the SAs that live */
+static json_t *port_json(const struct stats_port *s)
+{
+	return json_pack("{sIsIsIsIsIsb}", "rx_packets", (json_int_t)s->rx_packets, "tx_packets",
+			 (json_int_t)s->tx_packets, "rx_octets", (json_int_t)s->rx_octets, "rx_missed",
+			 (json_int_t)s->rx_missed, "tx_errors", (json_int_t)s->tx_errors, "up", s->up);
+}
+
+/* counters: of all workers and ports, and of the SAs that live */
 void ringctl_show_counters(void)
 {
-	json_t *workers = json_array(), *sas = json_array();
+	json_t *workers = json_array(), *sas = json_array(), *ports = json_array();
 
 	for (uint32_t w = 0; w < ctl.limits.workers; w++)
 		json_array_append_new(workers, worker_json(&ctl.shm.worker_stats[w]));
+	for (uint32_t i = 0; i < ctl.limits.ports; i++)
+		json_array_append_new(ports, port_json(&ctl.shm.port_stats[i]));
 	for (uint32_t i = 0; i < 2 * ctl.limits.sas; i++) {
 		const struct stats_sa *s = &ctl.shm.sa_stats[i];
 		json_t *o;
@@ -77,7 +86,7 @@ void ringctl_show_counters(void)
 		json_object_set_new(o, "spi", json_integer(s->spi));
 		json_array_append_new(sas, o);
 	}
-	ringctl_say(json_pack("{s:{sososI}}", "done", "workers", workers, "sas", sas, "applied",
+	ringctl_say(json_pack("{s:{sosososI}}", "done", "workers", workers, "ports", ports, "sas", sas, "applied",
 			      (json_int_t)atomic_load(&ctl.shm.hdr->applied)));
 }
 
