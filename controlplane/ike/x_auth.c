@@ -215,7 +215,8 @@ static void read_child(struct ike *k, struct ike_sa *sa, struct xchg *x, const s
 	if (n.type == N_TS_UNACCEPTABLE)
 		k->counters.ts_unacceptable++;
 	if (t)
-		snprintf(t->last_error, sizeof(t->last_error), "the peer refused the child: %s",
+		snprintf(t->last_error, sizeof(t->last_error),
+			 "the peer refused the child with %s: compare `esp: proposals` and `selectors` at both ends",
 			 payload_notify_name(n.type));
 	notice_bad(k, sa,
 		   "the IKE SA is up, but the peer refused the child with %s: compare `esp: proposals` and "

@@ -450,10 +450,11 @@ static void take_group(struct ike *k, struct ike_sa *sa, struct xchg *x, const s
 
 void x_init_notify(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	char addr[IP_STR];
 	struct payload_notify n;
 
-	if (!tunnel_find(k, sa->tunnel))
+	if (!t)
 		return;
 	if (payload_notify_find(in->c, N_COOKIE, &n)) {
 		take_cookie(k, sa, x, &n);
@@ -473,4 +474,5 @@ void x_init_notify(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 	snprintf(sa->birth->refusal, sizeof(sa->birth->refusal), "%s answered IKE_SA_INIT with %s (%u)%s",
 		 ip_str(&in->path->remote, addr), payload_notify_name(n.type), n.type,
 		 n.type == N_NO_PROPOSAL_CHOSEN ? ": compare `ike: proposals` and the addresses at both ends" : "");
+	snprintf(t->last_error, sizeof(t->last_error), "%s", sa->birth->refusal);
 }

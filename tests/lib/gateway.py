@@ -61,6 +61,10 @@ class Gateway:
     def start(self, timeout=20.0):
         self.start_dataplane()
         self.start_controlplane()
+        return self.wait_ready(timeout)
+
+    def wait_ready(self, timeout=20.0):
+        """Both answer, and the data plane has taken the tunnels."""
         wait_for("the data plane has its tunnels", self._ready, timeout)
         return self
 
@@ -99,8 +103,9 @@ class Gateway:
         """Packets dropped, by reason."""
         return {r["reason"]: r["packets"] for r in self.show("drops")}
 
-    def up(self, name, check=True):
-        return self.gwctl("tunnel", name, "up", check=check)
+    def up(self, name, check=True, seconds=20):
+        """Bring it up and wait until it is, or the attempt has failed, or for so long."""
+        return self.gwctl("tunnel", name, "up", "--wait", seconds, check=check)
 
     def down(self, name):
         return self.gwctl("tunnel", name, "down")

@@ -180,8 +180,6 @@ class Bench:
         else:
             self.peer.initiate(CHILD)
         self.wait_settled()
-        # who answered sends when the other end shows that it has the child, or a second later
-        wait_for("an echo", lambda: self.net.b.pings(HOST_A), 5)
 
     def spis(self):
         """(IKE SPIs, child SPIs towards us and towards the peer), each as (ours, the peer's) sets."""
@@ -208,6 +206,8 @@ class Bench:
 
     def traffic(self, count=10):
         """Echoes both ways, none lost."""
+        # who answered sends when the other end shows that it has the child, or a second later
+        wait_for("an echo", lambda: self.net.b.pings(HOST_A), 5)
         for ns, address in ((self.net.a, HOST_B), (self.net.b, HOST_A)):
             sent, received, _ = ns.ping(address, count, 0.02)
             if sent != received:
