@@ -22,7 +22,7 @@
 
 #include "base/build.h"
 
-enum { CORPUS_MIN = 50, CORPUS_MAX = 4096, INPUT_MAX = 65536, HANG_S = 30, ALARM_EVERY = 1024 };
+enum { CORPUS_MIN = 50, CORPUS_MAX = 4096, INPUT_MAX = 65536, HANG_S = 30, ALARM_EVERY = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
