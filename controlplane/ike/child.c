@@ -165,6 +165,7 @@ static void go_live(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		return;
 	}
 	c->state = IKE_CHILD_UP;
+	sa->carried = true;
 	if (life_ms) {
 		c->rekey_at_ms = k->now_ms + ike_jitter(k, life_ms, 85, 95);
 		c->expires_at_ms = k->now_ms + life_ms;
@@ -174,8 +175,20 @@ static void go_live(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		tunnel_up(k, t);
 }
 
+/* Traffic waits for a first child: sending a little too early can lose a packet, waiting surely does. */
+void child_wanted(struct ike *k, struct ike_sa *sa)
+{
+	list_each (e, &sa->children) {
+		struct ike_child *c = list_entry(e, struct ike_child, node);
+
+		if (c->waits_for_use && !c->replaces)
+			c->switch_at_ms = u64_min(c->switch_at_ms, u64_max(k->now_ms, c->up_since_ms + EARLY_USE_MS));
+	}
+}
+
 void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 {
+	const struct ike_tunnel *t = tunnel_find(k, c->tunnel);
 	struct ike_child *old = child_find_in(sa, c->replaces);
 
 	go_live(k, sa, c);
@@ -183,6 +196,8 @@ void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		return;
 	c->waits_for_use = true;
 	c->switch_at_ms = k->now_ms + (c->replaces ? SWITCH_MS : FIRST_USE_MS);
+	if (t && t->acquired_at_ms && k->now_ms - t->acquired_at_ms < ACQUIRE_MS)
+		child_wanted(k, sa);
 	if (!old)
 		return;
 	old->replaced_by = c->spi_in;

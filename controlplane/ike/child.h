@@ -58,6 +58,8 @@ void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c);
 void child_out_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c);
 void child_failed(struct ike *k, struct ike_sa *sa, struct ike_child *c, int err);
 
+/* A packet of our side found no SA to leave by: a first child that waits for its use is not waited for much longer. */
+void child_wanted(struct ike *k, struct ike_sa *sa);
 /* We answered: it waits until the peer shows that it has it too. Lifetimes start, the old pair is marked. */
 void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c);
 /* The peer asked once more for an answer that we gave: it does not have the pair yet. */

@@ -27,6 +27,8 @@ enum {
 	TEMPORARY_TRIES = 30,    /* "several minutes" of it: the peers' states differ, start over */
 	REFUSED_MS = 30000,      /* pause after another refusal of a rekey */
 	FIRST_USE_MS = 1000,     /* the same for a child that replaces none */
+	EARLY_USE_MS = 50,       /* the same when our own hosts' packets are being dropped for it */
+	ACQUIRE_MS = 1500,       /* an acquire is news for so long: the data plane tells once a second */
 	RX_POLL_MS = 50,         /* look for traffic on a new inbound SA meanwhile */
 	RETRY_MAX_MS = 60000,    /* pauses between attempts double up to this */
 	CORRECTIONS_MAX = 5,     /* COOKIE and INVALID_KE_PAYLOAD answers followed in one attempt */
@@ -49,7 +51,8 @@ struct ike_tunnel {
 	bool wanted;  /* it is to be up, and retried */
 	bool by_hand; /* DOWN was said: nothing but UP or the peer brings it up */
 	uint32_t attempts;
-	uint64_t retry_at_ms; /* 0: not waiting */
+	uint64_t retry_at_ms;    /* 0: not waiting */
+	uint64_t acquired_at_ms; /* the last packet of ours that found no SA; 0: none yet */
 	struct timer timer;
 	char last_error[256];
 	uint32_t tx_spi_in;  /* pair whose outbound half was handed over last; 0: none */

@@ -153,6 +153,20 @@ static int rekey_ike(struct ike *k, struct ike_tunnel *t)
 	return 0;
 }
 
+static void acquire(struct ike *k, struct ike_tunnel *t)
+{
+	t->acquired_at_ms = k->now_ms;
+	list_each (e, &t->sas) {
+		struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
+
+		child_wanted(k, sa);
+		sa_rearm(k, sa);
+	}
+	/* a respond-only tunnel may ask for a child, not for an IKE SA */
+	if (!t->by_hand && (t->cfg->start != CFG_START_RESPOND_ONLY || tunnel_sa(t)))
+		tunnel_want(k, t);
+}
+
 static int about_tunnel(struct ike *k, const struct ike_event *ev)
 {
 	struct ike_tunnel *t = tunnel_find(k, ev->tunnel);
@@ -169,9 +183,7 @@ static int about_tunnel(struct ike *k, const struct ike_event *ev)
 	case IKE_EV_REKEY_IKE:
 		return rekey_ike(k, t);
 	case IKE_EV_ACQUIRE:
-		/* a respond-only tunnel may ask for a child, not for an IKE SA */
-		if (!t->by_hand && (t->cfg->start != CFG_START_RESPOND_ONLY || tunnel_sa(t)))
-			tunnel_want(k, t);
+		acquire(k, t);
 		break;
 	default: /* the rest is not a tunnel's */
 		break;

@@ -287,6 +287,25 @@ static void down_by_hand_leaves_nothing_on_both_sides(void **state)
 	AWAIT(children(&a) == 1 && children(&b) == 1);
 }
 
+static void a_responder_whose_hosts_wait_does_not_wait_for_the_peers_first_packet(void **state)
+{
+	union msg m = {.hdr.type = MSG_NO_SA};
+	struct msg_no_sa *n = (void *)&m;
+	uint64_t began;
+
+	(void)state;
+	assert_int_equal(by_hand(&a, STATUS_DOWN, false), 0);
+	AWAIT(!ikes(&a) && !ikes(&b));
+	n->tunnel = tunnels_at(&b.g.tunnels, 0)->handle;
+	n->family = 4;
+	fake_dp_event(&b.fake, 0, &m, sizeof(*n));
+	assert_int_equal(by_hand(&a, STATUS_UP, false), 1);
+	AWAIT(children(&b) == 1);
+	began = loop_now_ms();
+	AWAIT(b.fake.count[MSG_SA_OUT_ADD] == 2);
+	assert_true(loop_now_ms() - began < 500); /* and not a second */
+}
+
 static void a_new_data_plane_gets_new_keys_on_the_old_ike_sa(void **state)
 {
 	union msg old = a.in;
@@ -442,6 +461,7 @@ int main(void)
 		T(a_child_rekey_brings_new_keys_and_removes_the_old_pair),
 		T(an_ike_rekey_keeps_the_children),
 		T(down_by_hand_leaves_nothing_on_both_sides),
+		T(a_responder_whose_hosts_wait_does_not_wait_for_the_peers_first_packet),
 		T(a_new_data_plane_gets_new_keys_on_the_old_ike_sa),
 		T(a_lost_connection_alone_renews_nothing),
 		T(a_reload_with_errors_changes_nothing),
