@@ -123,7 +123,8 @@ void xchg_begin(struct ike *k, struct ike_sa *sa, const struct xchg *x, struct w
 		.spi_r = sa->spi_r,
 		.exchange = x->exchange,
 		.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) | (x->ours ? 0 : IKE_FLAG_RESPONSE)),
-		.mid = x->mid,
+		/* a request that is made again after INVALID_KE_PAYLOAD is another one (RFC 7296 2.2) */
+		.mid = x->ours ? sa->mid.out.next : x->mid,
 	};
 
 	wire_begin(o, k->out, sizeof(k->out), &h);
