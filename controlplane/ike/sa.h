@@ -34,6 +34,7 @@ struct ike_sa {
 	bool initiator; /* ours is spi_i */
 	enum ike_sa_state state;
 	bool told_up; /* notice given */
+	bool carried; /* it, or the one it was rekeyed from, has had a child in use */
 	bool quiet;   /* replaced or redundant: its end is no event */
 
 	struct ike_path path;

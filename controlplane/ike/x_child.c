@@ -345,6 +345,11 @@ void x_child_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 		rekey_ike_failed(k, sa, REFUSED_MS);
 		return;
 	}
+	if (x->kind == XCHG_CHILD_CREATE && sa->carried && child_count_alive(sa) == 0) {
+		/* RFC 7296 2.8: what expired and cannot be made anew ends the IKE SA; IKE_AUTH may have better luck */
+		sa_end(k, sa, SA_END_DELETE, "the peer refuses a new child in place of the one that is gone");
+		return;
+	}
 	later(k, sa, x, REFUSED_MS);
 }
 
