@@ -64,6 +64,22 @@ static inline bool hop(struct rte_ipv4_hdr *ip)
 	return true;
 }
 
+/* A clear packet from an address behind a tunnel: it should have come encrypted. Whoever is on the wire could otherwise
+ * speak for the hosts behind it. RFC 4301 5.2; *last spares a burst of one source the lookups, 0 is no source. */
+static inline bool came_bare(struct worker *w, struct rte_mbuf *m, uint32_t *last)
+{
+	uint32_t src = rte_be_to_cpu_32(pkt_ip(m)->src_addr);
+	uint64_t id;
+
+	if (src == *last)
+		return false;
+	fib_lookup(w->fib, &src, &id, 1);
+	if (unlikely(fib_nh(w->fib, (uint32_t)id).kind == FIB_TUNNEL))
+		return true;
+	*last = src;
+	return false;
+}
+
 /* A tunnel's packets are its owner's to encrypt. */
 static inline void to_tunnel(struct worker *w, struct rte_mbuf *m, uint32_t tunnel)
 {
@@ -98,12 +114,16 @@ static inline void to_port(struct worker *w, struct rte_mbuf *m, const struct fi
 
 void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, uint16_t n)
 {
+	uint32_t last = 0;
+
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
 		bool leaves = nh[i].kind == FIB_PORT || nh[i].kind == FIB_TUNNEL;
 
 		if (unlikely(!leaves || flags & PKT_L2_MANY))
 			ends_here(w, m[i], (enum fib_kind)nh[i].kind);
+		else if (!(flags & (PKT_OWN | PKT_DECAPPED)) && unlikely(came_bare(w, m[i], &last)))
+			drop(w, m[i], DROP_CLEAR_TO_PROTECTED);
 		else if (unlikely(!(flags & PKT_OWN) && !hop(pkt_ip(m[i]))))
 			expired(w, m[i]);
 		else if (nh[i].kind == FIB_TUNNEL)

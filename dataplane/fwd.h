@@ -1,7 +1,8 @@
 /* Routing of clear packets. RFC 1812 5.2, 5.3.1; RFC 791 3.2; RFC 1191
  *
  *   fwd_lookup   destination -> next hop
- *   fwd_send     TTL, MTU; to the port or the tunnel's owner    TTL, TOO_BIG, NO_SA, NO_ROUTE, BLACKHOLE, NOT_FOR_US
+ *   fwd_send     TTL, MTU; to the port or the tunnel's owner    TTL, TOO_BIG, NO_SA, NO_ROUTE, BLACKHOLE, NOT_FOR_US,
+ *                                                               CLEAR_TO_PROTECTED
  *   fwd_outer    ESP packets of our own to their port           RECURSION, NO_ROUTE, BLACKHOLE, TOO_BIG
  */
 #pragma once

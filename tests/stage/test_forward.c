@@ -89,6 +89,56 @@ static void the_checksum_stays_right_for_every_value(void **state)
 	rig_settle(0);
 }
 
+/* RFC 4301 5.2: what a tunnel protects is not taken from the wire in clear, wherever it wants to go, and gets no answer. */
+static void clear_packets_that_a_tunnel_should_have_carried_are_dropped(void **state)
+{
+	static const uint32_t dst[] = {RIG_LAN_HOST, RIG_FAR_HOST + 1};
+	struct rig_bytes ip, f;
+	struct rig_sa in, out;
+	(void)state;
+
+	rig_sa_pair(0, &in, &out);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_udp(&ip, RIG_FAR_HOST, dst[i], 100, 1);
+		rig_ip(&ip)->time_to_live = i == 0 ? 1 : 64;
+		rig_cksum(&ip);
+		rig_frame(&f, RIG_WAN, &ip);
+		rig_rx(RIG_WAN, &f);
+	}
+	rig_run();
+	rig_tx_nothing();
+	rig_dropped(DROP_CLEAR_TO_PROTECTED, 2);
+	/* the same packet out of the tunnel passes, and so does a clear one of somebody else in the same burst */
+	rig_udp(&ip, RIG_FAR_HOST, RIG_LAN_HOST, 100, 1);
+	rig_rx_sealed(&in, &ip);
+	rig_udp(&ip, OUTSIDE, RIG_LAN_HOST, 100, 1);
+	rig_frame(&f, RIG_WAN, &ip);
+	rig_rx(RIG_WAN, &f);
+	rig_run();
+	rig_tx_ip(RIG_LAN, &ip);
+	rig_tx_ip(RIG_LAN, &ip);
+	rig_settle(0);
+}
+
+/* 0xffff in place of 0: the one value for which the carry goes around. */
+static void the_other_zero_checksum_stays_right_too(void **state)
+{
+	struct rig_bytes ip, got;
+	(void)state;
+
+	packet(&ip, OUTSIDE, 28);
+	for (uint32_t id = 0; id == 0 || rig_ip(&ip)->hdr_checksum != 0; id++) {
+		assert_true(id < 65536);
+		rig_ip(&ip)->packet_id = (uint16_t)id;
+		rig_cksum(&ip);
+	}
+	rig_ip(&ip)->hdr_checksum = 0xffff;
+	wire(&ip);
+	rig_tx_ip(RIG_WAN, &got);
+	rig_dropped_none();
+	rig_settle(0);
+}
+
 static void ethernet_padding_is_not_forwarded(void **state)
 {
 	struct rig_bytes ip, f, got;
@@ -631,6 +681,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_packet_is_forwarded_one_hop_further),
 		T(the_checksum_stays_right_for_every_value),
+		T(clear_packets_that_a_tunnel_should_have_carried_are_dropped),
+		T(the_other_zero_checksum_stays_right_too),
 		T(ethernet_padding_is_not_forwarded),
 		T(an_expired_packet_is_reported),
 		T(no_route_is_reported_and_a_black_hole_is_not),
