@@ -119,6 +119,22 @@ static void padding_that_lies_is_refused(void **state)
 	rig_settle(0);
 }
 
+/* The IV's last octet happens to be what a longer padding would begin with. */
+static void padding_that_reaches_before_the_text_is_refused(void **state)
+{
+	static const uint8_t text[4] = {2, 3, 3, 4}; /* says 3 octets of padding: 1 (in the IV), 2, 3 */
+	struct rig_bytes f;
+	(void)state;
+
+	rig_sa_pair(0, &in, &out);
+	rig_seal_text(&f, &in, 0x01000001, text, sizeof(text), 0);
+	assert_int_equal(f.b[14 + 20 + 15], 1);
+	rig_rx(RIG_WAN, &f);
+	rig_run();
+	rig_dropped(DROP_BAD_PAD, 1);
+	rig_settle(0);
+}
+
 static void every_next_header_but_ours_is_refused(void **state)
 {
 	(void)state;
@@ -836,6 +852,7 @@ int main(void)
 		T(packets_of_every_length_arrive_as_they_were),
 		T(every_pad_length_is_taken_when_it_is_right),
 		T(padding_that_lies_is_refused),
+		T(padding_that_reaches_before_the_text_is_refused),
 		T(every_next_header_but_ours_is_refused),
 		T(a_dummy_advances_the_window),
 		T(tfc_padding_is_cut_off),

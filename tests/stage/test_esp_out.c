@@ -335,6 +335,25 @@ static void packet_limits_are_exact(void **state)
 	rig_settle(0);
 }
 
+static void a_soft_limit_that_is_the_hard_one_costs_no_packet(void **state)
+{
+	struct msg_sa_event e;
+	(void)state;
+
+	out = rig_sa_make(0, MSG_DIR_OUT);
+	out.add.soft_packets = 5;
+	out.add.hard_packets = 5;
+	assert_int_equal(rig_sa_add(&out, MSG_DIR_OUT), 0);
+	for (unsigned i = 0; i < 8; i++)
+		rig_rx_clear(100, (uint8_t)i);
+	rig_run();
+	assert_int_equal(rig->count.esp_out, 5);
+	rig_dropped(DROP_LIMIT, 3);
+	rig_event_is(MSG_SA_SOFT, &e, sizeof(e));
+	rig_event_is(MSG_SA_HARD, &e, sizeof(e));
+	rig_settle(0);
+}
+
 static void octet_limits_stop_after_their_burst(void **state)
 {
 	struct msg_sa_event e;
@@ -488,6 +507,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(traffic_without_an_sa_asks_once_a_second, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(the_last_sequence_number_is_the_last, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(packet_limits_are_exact, rig_reset, rig_clear),
+		cmocka_unit_test_setup_teardown(a_soft_limit_that_is_the_hard_one_costs_no_packet, rig_reset,
+						rig_clear),
 		cmocka_unit_test_setup_teardown(octet_limits_stop_after_their_burst, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(an_event_that_finds_no_room_is_told_later, rig_reset, rig_clear),
 		cmocka_unit_test_setup_teardown(packets_outside_the_selectors_stay_here, rig_reset, rig_clear),
