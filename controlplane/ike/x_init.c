@@ -162,6 +162,7 @@ static bool choose(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 		v = IKE_V_SYNTAX;
 	if (v == IKE_V_OK) {
 		sa->force_encap = t->cfg->encap == CFG_ENCAP_FORCE;
+		sa->natt.supported = t->cfg->encap != CFG_ENCAP_NEVER;
 		return true;
 	}
 	if (v == IKE_V_INVALID_KE) { /* RFC 7296 1.3: name the group */
@@ -262,7 +263,8 @@ void x_init_accept(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 
 	if (!choose(k, sa, x, in, &ke))
 		return;
-	if (natt_look(in->c, sa->spi_i, 0, in->path, &sa->natt) < 0)
+	/* a peer that hears nothing of NAT detection must not encapsulate: RFC 7296 2.23 */
+	if (!sa->natt.supported || natt_look(in->c, sa->spi_i, 0, in->path, &sa->natt) < 0)
 		sa->natt = (struct natt_seen){.supported = false};
 	keep(&sa->birth->msg_i, &sa->birth->len_i, in->m->raw, in->m->len);
 	xchg_nonce(k, &x->nr);

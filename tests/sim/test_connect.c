@@ -187,6 +187,28 @@ static void no_nat_means_plain_esp_unless_forced(void **state)
 	}
 }
 
+/* RFC 7296 2.23: a peer that hears nothing of NAT detection stays on port 500, whatever it would like. */
+static void encapsulation_never_keeps_a_forcing_peer_from_it(void **state)
+{
+	struct ike_child_info child;
+
+	(void)state;
+	for (unsigned never = 0; never < 2; never++) {
+		struct sim *s = sim_new(26 + never);
+
+		s->node[never].cfg.encap = CFG_ENCAP_NEVER;
+		s->node[!never].cfg.encap = CFG_ENCAP_FORCE;
+		scenario_up(s);
+		scenario_settle(s, 30000);
+		for (unsigned i = 0; i < 2; i++) {
+			assert_true(sim_the_child(&s->node[i], &child));
+			assert_false(child.encap_udp);
+			assert_int_equal(child.path.remote_port, 500);
+		}
+		sim_free(s);
+	}
+}
+
 /* The attempt must fail, be told in words at the named node, leave nothing, and be tried again. */
 static void fails(struct sim *s, int told, const char *word)
 {
@@ -329,6 +351,7 @@ int main(void)
 		cmocka_unit_test(nat_is_seen_and_ports_float),
 		cmocka_unit_test(from_behind_a_nat),
 		cmocka_unit_test(no_nat_means_plain_esp_unless_forced),
+		cmocka_unit_test(encapsulation_never_keeps_a_forcing_peer_from_it),
 		cmocka_unit_test(wrong_psk_is_told_at_both_ends),
 		cmocka_unit_test(unknown_id_gets_the_same_answer),
 		cmocka_unit_test(no_common_proposal_is_explained),
