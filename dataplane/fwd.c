@@ -64,20 +64,30 @@ static inline bool hop(struct rte_ipv4_hdr *ip)
 	return true;
 }
 
-/* A clear packet from an address behind a tunnel: it should have come encrypted. Whoever is on the wire could otherwise
- * speak for the hosts behind it. RFC 4301 5.2; *last spares a burst of one source the lookups, 0 is no source. */
-static inline bool came_bare(struct worker *w, struct rte_mbuf *m, uint32_t *last)
+/* Which packets came in clear from an address behind a tunnel, a bit each: they should have come encrypted. Whoever is on the
+ * wire could otherwise speak for the hosts behind it. RFC 4301 5.2. Sources are looked up in bulk; a burst of one source
+ * needs only one. */
+static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	uint32_t src = rte_be_to_cpu_32(pkt_ip(m)->src_addr);
-	uint64_t id;
+	uint32_t src[VEC_BURST], clear = 0, differ = 0, bare = 0;
+	uint64_t id[VEC_BURST];
 
-	if (src == *last)
-		return false;
-	fib_lookup(w->fib, &src, &id, 1);
-	if (unlikely(fib_nh(w->fib, (uint32_t)id).kind == FIB_TUNNEL))
-		return true;
-	*last = src;
-	return false;
+	for (uint16_t i = 0; i < n; i++)
+		clear |= (uint32_t) !(pkt_of(m[i])->flags & (PKT_OWN | PKT_DECAPPED)) << i;
+	if (clear == 0)
+		return 0;
+	for (uint16_t i = 0; i < n; i++) {
+		src[i] = rte_be_to_cpu_32(pkt_ip(m[i])->src_addr);
+		differ |= src[i] ^ src[0];
+	}
+	if (differ == 0) {
+		fib_lookup(w->fib, src, id, 1);
+		return fib_nh(w->fib, (uint32_t)id[0]).kind == FIB_TUNNEL ? clear : 0;
+	}
+	fib_lookup(w->fib, src, id, n);
+	for (uint16_t i = 0; i < n; i++)
+		bare |= (uint32_t)(fib_nh(w->fib, (uint32_t)id[i]).kind == FIB_TUNNEL) << i;
+	return bare & clear;
 }
 
 /* A tunnel's packets are its owner's to encrypt. */
@@ -114,7 +124,8 @@ static inline void to_port(struct worker *w, struct rte_mbuf *m, const struct fi
 
 void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, uint16_t n)
 {
-	uint32_t last = 0;
+	_Static_assert(VEC_BURST <= 32, "a bit per packet");
+	uint32_t bare = came_bare(w, m, n);
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
@@ -122,7 +133,7 @@ void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, ui
 
 		if (unlikely(!leaves || flags & PKT_L2_MANY))
 			ends_here(w, m[i], (enum fib_kind)nh[i].kind);
-		else if (!(flags & (PKT_OWN | PKT_DECAPPED)) && unlikely(came_bare(w, m[i], &last)))
+		else if (unlikely(bare >> i & 1))
 			drop(w, m[i], DROP_CLEAR_TO_PROTECTED);
 		else if (unlikely(!(flags & PKT_OWN) && !hop(pkt_ip(m[i]))))
 			expired(w, m[i]);

@@ -120,6 +120,31 @@ static void clear_packets_that_a_tunnel_should_have_carried_are_dropped(void **s
 	rig_settle(0);
 }
 
+/* The same among packets of many sources, at each place of a burst. */
+static void a_protected_source_is_found_among_others(void **state)
+{
+	struct rig_bytes ip, f;
+	(void)state;
+
+	for (unsigned bad = 0; bad < 32; bad++) {
+		for (unsigned i = 0; i < 32; i++) {
+			rig_udp(&ip, i == bad ? RIG_FAR_HOST : OUTSIDE + i % 5, RIG_LAN_HOST, 100, (uint8_t)i);
+			rig_frame(&f, RIG_WAN, &ip);
+			rig_rx(RIG_WAN, &f);
+		}
+		rig_run();
+		for (unsigned i = 0; i < 32; i++) {
+			if (i == bad)
+				continue;
+			rig_tx_ip(RIG_LAN, &ip);
+			assert_int_equal(rte_be_to_cpu_16(rig_ip(&ip)->packet_id), i);
+		}
+		rig_tx_nothing();
+		rig_dropped(DROP_CLEAR_TO_PROTECTED, bad + 1);
+	}
+	rig_settle(0);
+}
+
 /* 0xffff in place of 0: the one value for which the carry goes around. */
 static void the_other_zero_checksum_stays_right_too(void **state)
 {
@@ -682,6 +707,7 @@ int main(void)
 		T(a_packet_is_forwarded_one_hop_further),
 		T(the_checksum_stays_right_for_every_value),
 		T(clear_packets_that_a_tunnel_should_have_carried_are_dropped),
+		T(a_protected_source_is_found_among_others),
 		T(the_other_zero_checksum_stays_right_too),
 		T(ethernet_padding_is_not_forwarded),
 		T(an_expired_packet_is_reported),
