@@ -10,6 +10,7 @@
 #include "controlplane/ike/notice.h"
 #include "controlplane/ike/rekey.h"
 #include "controlplane/ike/tunnel.h"
+#include "controlplane/ike/twin.h"
 #include "controlplane/ike/xchg.h"
 
 /* ---- finding ---- */
@@ -173,6 +174,7 @@ static void go_live(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	notice_child(k, sa, c, c->replaces ? IKE_NOTICE_CHILD_REKEYED : IKE_NOTICE_CHILD_UP, "");
 	if (t)
 		tunnel_up(k, t);
+	twin_look(k, sa);
 }
 
 /* Traffic waits for a first child: sending a little too early can lose a packet, waiting surely does. */

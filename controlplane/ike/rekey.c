@@ -12,6 +12,7 @@
 #include "controlplane/ike/notice.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/tunnel.h"
+#include "controlplane/ike/twin.h"
 #include "controlplane/ike/xchg.h"
 
 /* ---- collisions ---- */
@@ -152,6 +153,7 @@ static void inherit(struct ike *k, struct ike_sa *old, struct ike_sa *heir)
 	if (t && t->wanted && child_count_alive(heir) == 0)
 		xchg_queue(k, heir, XCHG_CHILD_CREATE, 0, k->now_ms + k->limits.retry_ms);
 	sa_rearm(k, heir);
+	twin_look(k, heir);
 }
 
 void rekey_ike_inherit(struct ike *k, struct ike_sa *sa)

@@ -9,6 +9,7 @@
 #include "controlplane/ike/rekey.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/tunnel.h"
+#include "controlplane/ike/twin.h"
 #include "controlplane/ike/xchg.h"
 
 /* ---- table ---- */
@@ -284,7 +285,7 @@ void sa_end(struct ike *k, struct ike_sa *sa, enum sa_end how, const char *cause
 	sa->quiet |= sa->predecessor != 0; /* it never was in use */
 	leave_predecessor(k, sa);
 	tell_end(k, sa, cause);
-	sa->rekey_at_ms = sa->expires_at_ms = sa->inherit_at_ms = 0;
+	sa->rekey_at_ms = sa->expires_at_ms = sa->inherit_at_ms = sa->twin_at_ms = 0;
 	switch (how) {
 	case SA_END_NOW:
 		sa_kill(k, sa);
@@ -409,6 +410,8 @@ static void tick_life(struct ike *k, struct ike_sa *sa)
 		sa_end(k, sa, SA_END_DELETE, "replaced");
 		return;
 	}
+	if (sa->twin_at_ms && k->now_ms >= sa->twin_at_ms)
+		twin_tick(k, sa);
 	if (sa->expires_at_ms && k->now_ms >= sa->expires_at_ms) {
 		/* a redundant one that its creator did not delete is not known to it any more */
 		sa_end(k, sa, sa->redundant ? SA_END_NOW : SA_END_DELETE,
@@ -456,6 +459,7 @@ void sa_rearm(struct ike *k, struct ike_sa *sa)
 	earlier(&at, sa->die_at_ms);
 	earlier(&at, msgid_deadline(&sa->mid));
 	earlier(&at, sa->inherit_at_ms);
+	earlier(&at, sa->twin_at_ms);
 	earlier(&at, sa->expires_at_ms);
 	earlier(&at, sa->rekey_at_ms);
 	earlier(&at, dpd_at(k, sa));

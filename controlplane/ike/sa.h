@@ -64,6 +64,8 @@ struct ike_sa {
 	struct timer timer;
 	uint64_t created_ms, up_since_ms, rekey_at_ms, expires_at_ms; /* 0: not yet / never */
 	uint64_t die_at_ms;                                           /* half-open or lingering: the end; 0: none */
+	uint64_t twin_at_ms;    /* twin.h: the next step towards closing it; 0: none */
+	bool twin_moved;        /* traffic was moved to its twin */
 	uint64_t inherit_at_ms; /* predecessor: the successor inherits at the latest then; 0: none */
 	uint64_t seen_ms;       /* last sign of life (2.4) */
 	uint64_t sent_ms;       /* last message to the peer, keepalives too */
