@@ -286,7 +286,7 @@ uint16_t punt_ike_out(struct worker *w, struct vec *v)
 	struct punt *p = w->punt;
 	uint16_t n = 0;
 
-	for (unsigned i = 0; i < PUNT_OUT_TURN && p->rings && vec_room(v) >= PUNT_OUT_ROOM; i++) {
+	for (unsigned i = 0; i < PUNT_OUT_TURN && p->rings && vec_room(v) >= PUNT_OUT_ROOM + PUNT_OUT_KEEP; i++) {
 		int len = shm_ike_pop(&p->rings->ike_out, &p->limits, &p->head, p->data, sizeof(p->data));
 
 		if (len == -EAGAIN)

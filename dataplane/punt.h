@@ -25,8 +25,9 @@ enum {
 	PUNT_INIT_BURST = 256,
 	PUNT_IKE_PER_S = 20000, /* all other IKE, per worker */
 	PUNT_IKE_BURST = 2000,
-	PUNT_OUT_ROOM = 128, /* packets that one datagram can become: 64 KiB in fragments at an MTU of 576 */
-	PUNT_OUT_TURN = 8,   /* datagrams per call */
+	PUNT_OUT_ROOM = 128,           /* packets that one datagram can become: 64 KiB in fragments at an MTU of 576 */
+	PUNT_OUT_TURN = 8,             /* datagrams per call */
+	PUNT_OUT_KEEP = 2 * VEC_BURST, /* left free in the list: what comes out of tunnels in the same poll joins it */
 };
 
 struct punt {
@@ -47,6 +48,6 @@ void punt_free(struct punt *p);
  * RUNT, BAD_LENGTH, BAD_CHECKSUM, KEEPALIVE, BAD_VERSION, IKE_POLICED, PUNT_FULL; counted as punt otherwise. */
 void punt_ike_in(struct worker *w, struct rte_mbuf *m);
 /* Build packets from our ike_out ring into v: IPv4 headers complete, flags PKT_OWN, kind PKT_CLEAR, to be looked up in
- * the FIB. Up to PUNT_OUT_TURN datagrams, and only while PUNT_OUT_ROOM is free in v. Number of packets. Every poll or
+ * the FIB. Up to PUNT_OUT_TURN datagrams, and only while PUNT_OUT_ROOM + PUNT_OUT_KEEP is free in v. Number of packets. Every poll or
  * every few. */
 uint16_t punt_ike_out(struct worker *w, struct vec *v);

@@ -14,6 +14,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/neigh.h"
 #include "dataplane/pkt.h"
+#include "dataplane/punt.h"
 #include "dataplane/stats.h"
 #include "tests/stage/rig.h"
 
@@ -354,6 +355,42 @@ static void buckets_give_their_rate(void **state)
 	assert_false(worker_bucket_take(&b, now - 5000)); /* time that goes back gives nothing */
 }
 
+/* The control plane decides how many packets its datagrams become: the list that they join is shared with those that
+ * come out of tunnels in the same poll, two bursts at most. */
+static void ike_in_many_fragments_leaves_room_for_the_tunnels(void **state)
+{
+	static uint8_t data[65400];
+	struct msg_ike h = {
+		.attach = 7, .family = 4, .local = {192, 0, 2, 1}, .remote = {192, 0, 2, 254}, .port = RIG_WAN};
+	void *mem = aligned_alloc(64, spsc_size(SHM_IKE_CAP, MSG_IKE_SLOT));
+	struct shm_worker_rings rings = {0};
+	struct spsc control;
+	unsigned calls = 0, n = 0;
+	(void)state;
+
+	assert_non_null(mem);
+	memset(mem, 0, spsc_size(SHM_IKE_CAP, MSG_IKE_SLOT));
+	spsc_init(&control, mem, SHM_IKE_CAP, MSG_IKE_SLOT);
+	rings.ike_out = control;
+	rig->punt->rings = &rings;
+	rig->punt->limits = (struct msg_limits){.ports = RIG_PORTS, .workers = 2, .attach = 7};
+	rig->port[RIG_WAN].mtu = 576;
+	h.local_port = h.remote_port = 500;
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(shm_ike_push(&control, &h, data, sizeof(data)), 0);
+	for (; calls < 8 && n < 8 * 119; calls++) {
+		n += punt_ike_out(rig, &rig->fwd);
+		assert_true(vec_room(&rig->fwd) >= 2 * VEC_BURST);
+		rte_pktmbuf_free_bulk(rig->fwd.m, rig->fwd.n);
+		rig->fwd.n = 0;
+	}
+	assert_int_equal(n, 8 * 119); /* 65408 octets in pieces of 552: none is lost, each comes in its turn */
+	assert_true(calls > 1);
+	rig->punt->rings = NULL;
+	free(mem);
+	rig_settle(0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_reset, rig_clear)
 
 int main(void)
@@ -367,6 +404,7 @@ int main(void)
 		T(the_sum_of_doors_is_exact),
 		T(counters_are_published_when_the_worker_comes_to_rest),
 		T(buckets_give_their_rate),
+		T(ike_in_many_fragments_leaves_room_for_the_tunnels),
 	};
 
 	return cmocka_run_group_tests_name("chain", tests, rig_start, rig_stop);
