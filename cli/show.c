@@ -100,7 +100,7 @@ static void end_line(FILE *f, const json_t *row, const char *what, const char *a
 /* Who and how, below the row that says where. */
 static void ike_detail(FILE *f, const json_t *row)
 {
-	char encr[24], prf[24], integ[24], dh[24], nat[12];
+	char encr[64], prf[64], integ[64], dh[64], nat[64];
 	const char *e = words(row, "encr", encr, sizeof(encr)), *p = words(row, "prf", prf, sizeof(prf));
 	const char *i = words(row, "integ", integ, sizeof(integ)), *d = words(row, "dh", dh, sizeof(dh));
 	const char *n = words(row, "nat", nat, sizeof(nat));
