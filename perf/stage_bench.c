@@ -28,15 +28,18 @@
 #include "dataplane/tx.h"
 #include "perf/bed.h"
 
-#define STAGES(X)                                                                                                    \
-	X(ST_PARSE, "parse")                                                                                         \
-	X(ST_CLASSIFY, "classify")                                                                                   \
-	X(ST_IN_LOOKUP, "esp_in_lookup")                                                                             \
-	X(ST_IN_PREPARE, "esp_in_prepare")                                                                           \
-	X(ST_CRYPTO, "crypto_run") X(ST_IN_FINISH, "esp_in_finish") X(ST_FWD_LOOKUP, "fwd_lookup")                   \
-		X(ST_FWD_SEND, "fwd_send") X(ST_OUT_LOOKUP, "esp_out_lookup") X(ST_OUT_PREPARE, "esp_out_prepare")   \
-			X(ST_OUT_FINISH, "esp_out_finish") X(ST_FWD_OUTER, "fwd_outer") X(ST_NEIGH, "neigh_rewrite") \
-				X(ST_TX, "tx")
+#define STAGES(X)                            \
+	X(ST_PARSE, "parse")                 \
+	X(ST_CLASSIFY, "classify")           \
+	X(ST_IN_LOOKUP, "esp_in_lookup")     \
+	X(ST_IN_PREPARE, "esp_in_prepare")   \
+	X(ST_CRYPTO, "crypto_run")           \
+	X(ST_IN_FINISH, "esp_in_finish")     \
+	X(ST_FWD_LOOKUP, "fwd_lookup")       \
+	X(ST_FWD_SEND, "fwd_send")           \
+	X(ST_OUT_LOOKUP, "esp_out_lookup")   \
+	X(ST_OUT_PREPARE, "esp_out_prepare") \
+	X(ST_OUT_FINISH, "esp_out_finish") X(ST_FWD_OUTER, "fwd_outer") X(ST_NEIGH, "neigh_rewrite") X(ST_TX, "tx")
 XLIST_ENUM(stage, ST_N, STAGES);
 static XLIST_NAME(stage_name, ST_N, STAGES)
 
