@@ -137,23 +137,81 @@ static void a_tunnels_own_mtu_counts_where_it_is_less(void **state)
 	rig_settle(1);
 }
 
-static void nobody_is_told_about_packets_of_our_own(void **state)
+/* An echo request to our LAN address. */
+static void echo_request(struct rig_bytes *ip, uint32_t src, uint8_t code, uint16_t id)
 {
-	struct rig_bytes ip, f;
-	(void)state;
+	rig_udp(ip, src, RIG_LAN_ADDR, 60, 1);
+	rig_ip(ip)->next_proto_id = 1;
+	memset(ip->b + 20, 0, 8);
+	ip->b[20] = ICMP_ECHO;
+	ip->b[21] = code;
+	memcpy(ip->b + 24, &id, sizeof(id));
+	*(uint16_t *)(void *)(ip->b + 22) = (uint16_t)~rte_raw_cksum(ip->b + 20, ip->len - 20u);
+	rig_cksum(ip);
+}
 
-	rig_udp(&ip, NOWHERE, RIG_LAN_ADDR, 100, 1);
-	rig_ip(&ip)->next_proto_id = 1;
-	memset(ip.b + 20, 0, 8);
-	ip.b[20] = 8; /* echo */
-	*(uint16_t *)(void *)(ip.b + 22) = (uint16_t)~rte_raw_cksum(ip.b + 20, ip.len - 20u);
-	rig_cksum(&ip);
-	rig_frame(&f, RIG_LAN, &ip);
+static void from_lan(const struct rig_bytes *ip, bool broadcast)
+{
+	struct rig_bytes f;
+
+	rig_frame(&f, RIG_LAN, ip);
+	if (broadcast)
+		memset(f.b, 0xff, 6);
 	rig_rx(RIG_LAN, &f);
 	rig_run();
+}
+
+static void nobody_is_told_about_packets_of_our_own(void **state)
+{
+	struct rig_bytes ip;
+	(void)state;
+
+	echo_request(&ip, NOWHERE, 0, 1);
+	from_lan(&ip, false);
 	rig_tx_nothing();
 	assert_int_equal(rig->count.icmp_sent, 1); /* the answer, which has no way */
 	rig_dropped(DROP_NO_ROUTE, 1);
+	rig_settle(0);
+}
+
+/* RFC 1122 3.3.6 */
+static void a_frame_to_all_is_not_answered(void **state)
+{
+	struct rig_bytes ip;
+	(void)state;
+
+	echo_request(&ip, RIG_LAN_HOST, 0, 1);
+	from_lan(&ip, true);
+	rig_tx_nothing();
+	rig_dropped(DROP_NOT_FOR_US, 1);
+	rig_settle(0);
+}
+
+static void echo_with_a_code_is_none(void **state)
+{
+	struct rig_bytes ip;
+	(void)state;
+
+	echo_request(&ip, RIG_LAN_HOST, 1, 1);
+	from_lan(&ip, false);
+	rig_tx_nothing();
+	rig_dropped(DROP_BAD_ICMP, 1);
+	rig_settle(0);
+}
+
+static void the_checksum_of_an_echo_reply_is_right_for_every_value(void **state)
+{
+	struct rig_bytes ip, got;
+	(void)state;
+
+	for (uint32_t id = 0; id < 65536; id++) {
+		echo_request(&ip, RIG_LAN_HOST, 0, (uint16_t)id);
+		from_lan(&ip, false);
+		rig_tx_ip(RIG_LAN, &got);
+		assert_int_equal(got.b[20], ICMP_ECHO_REPLY);
+		assert_int_equal(rte_raw_cksum(got.b + 20, got.len - 20u), 0xffff);
+	}
+	rig_dropped_none();
 	rig_settle(0);
 }
 
@@ -207,6 +265,9 @@ int main(void)
 		T(an_install_wipes_the_message),
 		T(a_tunnels_own_mtu_counts_where_it_is_less),
 		T(nobody_is_told_about_packets_of_our_own),
+		T(a_frame_to_all_is_not_answered),
+		T(echo_with_a_code_is_none),
+		T(the_checksum_of_an_echo_reply_is_right_for_every_value),
 		T(a_move_to_port_0_is_refused_for_esp_in_udp),
 		T(a_handed_packet_whose_tunnel_has_gone_is_dropped),
 	};
