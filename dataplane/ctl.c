@@ -11,6 +11,7 @@
 
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "dataplane/arp.h"
 #include "dataplane/fib.h"
 #include "dataplane/sad.h"
@@ -142,6 +143,7 @@ static bool commands(struct ctl *c, struct shm *s, uint64_t now_ms)
 			if (ret)
 				return false;
 			if (msg_check_cmd(&c->cmd, attach_limits(&c->attach))) {
+				secret_wipe(&c->cmd, sizeof(c->cmd));
 				c->bad_msgs++;
 				continue;
 			}
@@ -151,6 +153,7 @@ static bool commands(struct ctl *c, struct shm *s, uint64_t now_ms)
 		if (c->holding)
 			return false; /* wait() looks at holding */
 		answer(c, s, c->cmd.hdr.type, c->cmd.hdr.seq, ret);
+		secret_wipe(&c->cmd, sizeof(c->cmd)); /* an SA that came to the wrong door has its key in it */
 	}
 	return true;
 }
