@@ -121,12 +121,45 @@ static void half_of(const struct ike_child *c, bool in, struct ike_child_half *h
 	memcpy(h->ts, c->ts, sizeof(h->ts));
 }
 
+/* Inbound halves of the tunnel that the data plane has, and the drained one that may go first. */
+static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct ike_child **oldest)
+{
+	unsigned n = 0;
+
+	*oldest = NULL;
+	list_each (e, &t->sas) {
+		struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
+
+		list_each (f, &sa->children) {
+			struct ike_child *c = list_entry(f, struct ike_child, node);
+
+			n += !c->lost && (c->in == HALF_PENDING || c->in == HALF_READY);
+			if (c->state == IKE_CHILD_OLD && (!*oldest || c->gone_at_ms < (*oldest)->gone_at_ms)) {
+				*oldest = c;
+				*of = sa;
+			}
+		}
+	}
+	return n;
+}
+
+/* Rekeys that follow each other faster than old pairs drain cut the draining short. */
+static void make_room(struct ike *k, const struct ike_sa *sa)
+{
+	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct ike_child *oldest;
+	struct ike_sa *of = NULL;
+
+	while (t && count_in(t, &of, &oldest) >= CHILD_IN_MAX && oldest)
+		child_remove(k, of, oldest, "");
+}
+
 int child_install_in(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 {
 	struct ike_child_half h;
 	int rc;
 
-	(void)sa;
+	make_room(k, sa);
 	half_of(c, true, &h);
 	rc = k->env.install_in(k->env.ctx, &h);
 	secret_fini(&h.key);

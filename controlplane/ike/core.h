@@ -33,6 +33,7 @@ enum {
 	RETRY_MAX_MS = 60000,    /* pauses between attempts double up to this */
 	CORRECTIONS_MAX = 5,     /* COOKIE and INVALID_KE_PAYLOAD answers followed in one attempt */
 	CHILDREN_MAX = 32,       /* per IKE SA */
+	CHILD_IN_MAX = 4,        /* inbound halves of a tunnel that the data plane keeps at a time */
 	PACE_MS = 5,             /* between IKE SAs, when all children are made anew */
 	UNPROTECTED_PER_S = 50,  /* error replies outside an SA (2.21.4) */
 };

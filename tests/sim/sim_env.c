@@ -205,12 +205,22 @@ static void half_take(struct sim_node *n, struct sim_half *to, const struct ike_
 	ev->in = in;
 }
 
+/* Inbound halves, of which the data plane keeps four a tunnel. */
+static unsigned count_in(const struct sim_node *n)
+{
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < SIM_PAIRS_MAX; i++)
+		used += n->pair[i].in.used;
+	return used;
+}
+
 static int env_install_in(void *ctx, const struct ike_child_half *h)
 {
 	struct sim_node *n = ctx;
 	struct sim_pair *p = pair_must(n, h->spi_in, "install_in");
 
-	if (n->refuse_install)
+	if (n->refuse_install || count_in(n) >= 4)
 		return -ENOSPC;
 	if (h->spi != h->spi_in || !p->reserved || !h->n_ts || h->key.len != h->encr->key_len)
 		abort();

@@ -49,6 +49,27 @@ static void child_rekey_with_pfs(void **state)
 	child_rekey_from(1, true);
 }
 
+/* The data plane keeps four inbound SAs of a tunnel, and an old one drains for five seconds. */
+static void rekeys_faster_than_old_pairs_drain_all_succeed(void **state)
+{
+	struct sim *s = fresh(105, false);
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		struct scenario_spis a = scenario_spis(&s->node[0]), b;
+
+		assert_int_equal(sim_event(&s->node[i % 2], IKE_EV_REKEY_CHILD, 0), 0);
+		sim_run(s, 500);
+		b = scenario_spis(&s->node[0]);
+		scenario_child_changed(&a, &b);
+	}
+	scenario_settle(s, 60000);
+	assert_int_equal(scenario_lost(s), 0);
+	for (unsigned i = 0; i < SIM_NODES; i++)
+		assert_int_equal(s->node[i].n_notices[IKE_NOTICE_PEER_ERROR], 0);
+	sim_free(s);
+}
+
 static void ike_rekey_keeps_the_children(void **state)
 {
 	(void)state;
@@ -270,6 +291,7 @@ int main(void)
 		cmocka_unit_test(child_rekey_by_initiator),
 		cmocka_unit_test(child_rekey_by_responder),
 		cmocka_unit_test(child_rekey_with_pfs),
+		cmocka_unit_test(rekeys_faster_than_old_pairs_drain_all_succeed),
 		cmocka_unit_test(ike_rekey_keeps_the_children),
 		cmocka_unit_test(ike_rekey_changes_prf_and_cipher),
 		cmocka_unit_test(crossing_child_rekeys_lose_nothing),
