@@ -90,6 +90,11 @@ bool rekey_child_settle(struct ike *k, struct ike_sa *sa, struct ike_child *made
 		made->redundant = true;
 		return true;
 	}
+	if (!rival && !x && (!old || old->replaced_by) && child_count_alive(sa) > 1) {
+		/* the answer is so late that the winner has been at work, or was itself replaced, since */
+		made->redundant = true;
+		return true;
+	}
 	if (rival) {
 		rival->redundant = true;
 		rival->waits_for_use = false;

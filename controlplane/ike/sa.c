@@ -213,6 +213,8 @@ void sa_free_all(struct ike *k)
 		struct ike_sa *sa = list_entry(e, struct ike_sa, all);
 
 		sa->quiet = true;
+		xchg_drop(k, sa, sa->x_in); /* first, or they would hear of their children's end and answer */
+		xchg_drop(k, sa, sa->x_out);
 		end_children(k, sa, "");
 		sa_kill(k, sa);
 	}

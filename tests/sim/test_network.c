@@ -102,12 +102,13 @@ static void retransmissions_are_bit_identical(void **state)
 	sim_free(s);
 }
 
-/* 5 % loss, 5 % duplicates, reordering, rekeys from both sides at random moments. */
-static void chaos(uint64_t seed)
+/* Loss, duplicates, reordering, rekeys from both sides at random moments. */
+static void chaos(uint64_t seed, unsigned loss_percent, unsigned rekeys, uint32_t pause_ms)
 {
 	struct sim *s = sim_new(seed);
 
-	s->net.loss_percent = s->net.dup_percent = 5;
+	s->net.loss_percent = loss_percent;
+	s->net.dup_percent = 5;
 	s->net.delay_min_ms = 5;
 	s->net.delay_max_ms = 60;
 	s->job_ms = sim_random(s, 20);
@@ -117,9 +118,9 @@ static void chaos(uint64_t seed)
 	scenario_up(s);
 	/* a responder whose answer is lost again and again begins to send after a second (RFC 7296 2.8 lets it) */
 	s->node[0].probes_lost = s->node[1].probes_lost = 0;
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < rekeys; i++) {
 		sim_event(&s->node[sim_random(s, 2)], sim_random(s, 3) ? IKE_EV_REKEY_CHILD : IKE_EV_REKEY_IKE, 0);
-		sim_run(s, sim_random(s, 1500));
+		sim_run(s, sim_random(s, pause_ms));
 	}
 	s->net.loss_percent = s->net.dup_percent = 0;
 	s->net.delay_max_ms = s->net.delay_min_ms;
@@ -133,7 +134,15 @@ static void a_thousand_seeds_of_chaos(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 1000; seed++)
-		chaos(seed);
+		chaos(seed, 5, 6, 1500);
+}
+
+/* Answers that come ten seconds and several rekeys late. */
+static void heavy_loss_only_costs_time(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 150; seed++)
+		chaos(seed, 20, 12, 6000);
 }
 
 static void dead_peer_is_found_and_tried_again(void **state)
@@ -244,11 +253,12 @@ static void flood_of_half_open_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_message_lost_once),    cmocka_unit_test(each_message_doubled_once),
-		cmocka_unit_test(each_message_late_once),    cmocka_unit_test(retransmissions_are_bit_identical),
-		cmocka_unit_test(a_thousand_seeds_of_chaos), cmocka_unit_test(dead_peer_is_found_and_tried_again),
-		cmocka_unit_test(idle_tunnel_stays_up),      cmocka_unit_test(peer_restart_replaces_the_old_sa),
-		cmocka_unit_test(nat_rebinding_is_followed), cmocka_unit_test(flood_of_half_open_is_bounded),
+		cmocka_unit_test(heavy_loss_only_costs_time),         cmocka_unit_test(each_message_lost_once),
+		cmocka_unit_test(each_message_doubled_once),          cmocka_unit_test(each_message_late_once),
+		cmocka_unit_test(retransmissions_are_bit_identical),  cmocka_unit_test(a_thousand_seeds_of_chaos),
+		cmocka_unit_test(dead_peer_is_found_and_tried_again), cmocka_unit_test(idle_tunnel_stays_up),
+		cmocka_unit_test(peer_restart_replaces_the_old_sa),   cmocka_unit_test(nat_rebinding_is_followed),
+		cmocka_unit_test(flood_of_half_open_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("sim-network", tests, NULL, NULL);
