@@ -97,10 +97,10 @@ int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_work
 		return -EINVAL;
 	c = &s->conf[m->tunnel.slot];
 	t = &s->tunnel[m->tunnel.slot];
-	if (atomic_load_explicit(&c->gen, memory_order_relaxed) == m->tunnel.gen &&
-	    atomic_load_explicit(&t->owner, memory_order_relaxed) != m->worker &&
-	    atomic_load_explicit(&t->tx, memory_order_acquire) != SAD_NO_SLOT)
-		return -EBUSY;
+	/* Another worker must never send with an SA of the old one, whose packets may still be on their way: two writers
+	 * of one sequence number. The tunnel waits for an SA of its new owner. */
+	if (atomic_load_explicit(&t->owner, memory_order_relaxed) != m->worker)
+		atomic_store_explicit(&t->tx, SAD_NO_SLOT, memory_order_relaxed);
 	/* 0 while the rest changes: an install that reads in between sees no tunnel, and the control plane's order
 	 * (set, ACK, then install) rules that out anyway */
 	atomic_store_explicit(&c->gen, 0, memory_order_release);

@@ -34,8 +34,8 @@ struct sad_tunnel_conf {
 /* What every packet of a tunnel needs. A slot can be given to another tunnel while SAs of the old one still live: an SA is used
  * only by the generation that it was installed for. */
 struct sad_tunnel {
-	_Atomic uint32_t tx;   /* OUT slot, or SAD_NO_SLOT; writer: the owner worker */
-	_Atomic uint32_t gen;  /* as in conf; writer: ctl */
+	_Atomic uint32_t tx;  /* OUT slot, or SAD_NO_SLOT; writer: the owner worker; ctl, before it changes the owner */
+	_Atomic uint32_t gen; /* as in conf; writer: ctl */
 	_Atomic uint8_t owner; /* worker, or SAD_NOBODY; writer: ctl */
 	_Atomic uint8_t n_in;  /* live IN SAs; writers: their owners */
 	uint8_t pad[6];
@@ -57,8 +57,9 @@ struct sad {
 struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node);
 void sad_free(struct sad *s); /* wipes keys; NULL is fine */
 
-/* ctl thread. 0; -EINVAL (family, slot, worker); -EBUSY a living tunnel with a TX SA cannot go to another worker. Set over a
- * living tunnel changes it: SAs keep what they were installed with. del: -ENOENT for another generation. The SAs of a deleted tunnel are the control plane's to delete. */
+/* ctl thread. 0; -EINVAL (family, slot, worker). Set over a living tunnel changes it: SAs keep what they were installed
+ * with, but a new worker does not send with the old one's. del: -ENOENT for another generation. The SAs of a deleted tunnel
+ * are the control plane's to delete. */
 int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_workers) MUST_USE;
 int sad_tunnel_del(struct sad *s, struct msg_handle h) MUST_USE;
 

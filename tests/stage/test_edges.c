@@ -233,6 +233,39 @@ static void a_move_to_port_0_is_refused_for_esp_in_udp(void **state)
 	assert_int_equal(rig->sad->out[0].dst_be, RTE_BE32(0xc6336463));
 }
 
+/* A control plane that came back may give a tunnel to another worker than the one whose SAs still live: refused, the tunnel
+ * would be down for ever; sent with by both, a sequence number would be used twice. */
+static void a_tunnel_that_changes_its_worker_waits_for_an_sa_of_the_new_one(void **state)
+{
+	struct msg_tunnel_set t = {
+		.tunnel = {0, 1}, .worker = 1, .family = 4, .port = RIG_WAN, .local = {192, 0, 2, 1}};
+	struct msg_sa_event gone = {0};
+	struct rig_bytes ip;
+	(void)state;
+
+	rig_sa_pair(0, &in, &out);
+	assert_int_equal(sad_tunnel_set(rig->sad, &t, 2), 0);
+	assert_int_equal(atomic_load(&rig->sad->tunnel[0].tx), SAD_NO_SLOT);
+	rig_udp(&ip, RIG_FAR_HOST, RIG_LAN_HOST, 100, 1);
+	rig_rx_sealed(&in, &ip); /* what the peer still sends is received where its SA is */
+	rig_run();
+	rig_tx_ip(RIG_LAN, &ip);
+	t.worker = 0; /* back again: the old SA is not taken up, its tunnel waits */
+	assert_int_equal(sad_tunnel_set(rig->sad, &t, 2), 0);
+	rig_rx_clear(100, 1);
+	rig_run();
+	rig_tx_nothing();
+	rig_dropped(DROP_NO_SA, 1);
+	assert_int_equal(drain_events(MSG_NO_SA), 1);
+	out = rig_sa_make(1, MSG_DIR_OUT);
+	assert_int_equal(rig_sa_add(&out, MSG_DIR_OUT), 0);
+	assert_int_equal(sad_del(rig, (struct msg_handle){0, 1}, MSG_DIR_OUT, &gone), 0);
+	rig_rx_clear(100, 1);
+	rig_run();
+	rig_tx_ip(RIG_WAN, &ip);
+	rig_settle(0);
+}
+
 /* On its way from another worker the packet's tunnel was given back: the SA that is still there is not for it. */
 static void a_handed_packet_whose_tunnel_has_gone_is_dropped(void **state)
 {
@@ -269,6 +302,7 @@ int main(void)
 		T(echo_with_a_code_is_none),
 		T(the_checksum_of_an_echo_reply_is_right_for_every_value),
 		T(a_move_to_port_0_is_refused_for_esp_in_udp),
+		T(a_tunnel_that_changes_its_worker_waits_for_an_sa_of_the_new_one),
 		T(a_handed_packet_whose_tunnel_has_gone_is_dropped),
 	};
 
