@@ -284,6 +284,26 @@ void child_start(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		give_up(k, sa, c, "inbound", rc);
 }
 
+/* Both ends asked for a new child at the same moment, for one was gone at both: one is enough, and the rule of crossing
+ * rekeys (RFC 7296 2.8.1) tells which. We ask for none while there is one, so the peer's came after our request. */
+static bool is_surplus(const struct ike_sa *sa, const struct ike_child *made)
+{
+	const struct xchg *x = sa->x_in;
+
+	if (made->replaces)
+		return false;
+	list_each (e, &sa->children) {
+		const struct ike_child *c = list_entry(e, struct ike_child, node);
+
+		if (!c->initiator && !c->replaces && child_alive(c) && c->n_ts == made->n_ts &&
+		    !memcmp(c->ts, made->ts, sizeof(c->ts)))
+			return rekey_loses(&made->low, &c->low);
+	}
+	return x && x->exchange == IKE_X_CREATE_CHILD && !x->ike_rekey && !x->old_spi_in && x->nr.len &&
+	       x->ts.n == made->n_ts && !memcmp(x->ts.pair, made->ts, sizeof(made->ts)) &&
+	       rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
+}
+
 void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 {
 	struct xchg *x = xchg_waiting_for(sa, c);
@@ -299,7 +319,8 @@ void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	}
 	if (!c->initiator || c->state != IKE_CHILD_INSTALLING)
 		return;
-	if (rekey_child_settle(k, sa, c)) {
+	c->redundant |= is_surplus(sa, c);
+	if (c->redundant || rekey_child_settle(k, sa, c)) {
 		/* RFC 7296 2.8.1: the SA with the lowest nonce is closed by the one that made it */
 		c->state = IKE_CHILD_REKEYED;
 		xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);

@@ -254,6 +254,25 @@ static void hard_limit_makes_a_new_child(void **state)
 	sim_free(s);
 }
 
+/* Both ends ask for the new child, and one is enough. */
+static void hard_limits_at_both_ends_make_one_new_child(void **state)
+{
+	(void)state;
+	for (unsigned seed = 0; seed < 40; seed++) {
+		struct sim *s = fresh(803 + seed, seed % 2);
+		struct scenario_spis a = scenario_spis(&s->node[1]), b;
+
+		for (unsigned i = 0; i < SIM_NODES; i++)
+			sim_event(&s->node[i], IKE_EV_CHILD_HARD, 0);
+		sim_run(s, 2000);
+		scenario_settle(s, 20000);
+		b = scenario_spis(&s->node[1]);
+		scenario_child_changed(&a, &b);
+		assert_true(a.ike_i == b.ike_i);
+		sim_free(s);
+	}
+}
+
 static void data_plane_restart_makes_new_children_on_the_same_ike_sa(void **state)
 {
 	struct sim *s = fresh(803, false);
@@ -302,6 +321,7 @@ int main(void)
 		cmocka_unit_test(lifetimes_rekey_by_themselves),
 		cmocka_unit_test(byte_limit_rekeys),
 		cmocka_unit_test(hard_limit_makes_a_new_child),
+		cmocka_unit_test(hard_limits_at_both_ends_make_one_new_child),
 		cmocka_unit_test(data_plane_restart_makes_new_children_on_the_same_ike_sa),
 		cmocka_unit_test(many_rekeys_leave_nothing_behind),
 	};
