@@ -161,6 +161,9 @@ void step_bad_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const c
 
 void step_settle(struct ike *k, struct ike_sa *sa)
 {
+	/* RFC 7296 2.2: message ids must not wrap */
+	if (sa_usable(sa) && (sa->mid.out.next | sa->mid.in.next) >> 31 && sa->rekey_at_ms > k->now_ms + 2 * REFUSED_MS)
+		sa->rekey_at_ms = k->now_ms + 1;
 	if (sa->state != IKE_SA_DEAD)
 		xchg_kick(k, sa);
 	if (sa->state != IKE_SA_DEAD)
