@@ -261,6 +261,16 @@ static void link_changed(struct ctl *c, struct port *p, bool up, uint64_t now_ms
 		arp_announce(c->arp, p->index, now_ms);
 }
 
+/* The driver's sockets and the guard's rule were bound to the interface that has gone, not to its name. */
+static void interface_gone(struct port *p)
+{
+	p->gone = true;
+	log_err(LOG_PORT,
+		"port=%s event=interface-gone interface=%s cause=\"it was removed; one made anew under its name is "
+		"another\" cure=\"make it again, then restart esplanade-dataplane\"",
+		p->cfg->name, p->ifname);
+}
+
 static void links(struct ctl *c, uint64_t now_ms)
 {
 	struct shm *s = attach_shm(&c->attach);
@@ -273,6 +283,8 @@ static void links(struct ctl *c, uint64_t now_ms)
 
 			if (up != p->up)
 				link_changed(c, p, up, now_ms);
+			if (!up && !p->gone && port_gone(c->ports, p))
+				interface_gone(p);
 			port_stats(p, &attach_segment(&c->attach)->port_stats[i]);
 		}
 	}

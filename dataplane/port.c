@@ -390,12 +390,21 @@ void port_fill(const struct port *p, uint8_t worker, struct worker_port *out)
 	atomic_store(&out->up, p->up);
 }
 
+bool port_gone(const struct port_set *s, const struct port *p)
+{
+	struct ifreq r;
+
+	return p->ifindex && (ask(s, p, SIOCGIFINDEX, &r) || r.ifr_ifindex != p->ifindex);
+}
+
 bool port_link(const struct port_set *s, const struct port *p)
 {
 	struct ifreq r;
 
 	if (!p->ifindex)
 		return true;
+	if (port_gone(s, p))
+		return false;
 	return !ask(s, p, SIOCGIFFLAGS, &r) && (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
 }
 

@@ -42,6 +42,7 @@ struct port {
 	uint16_t n_rx;  /* RX queues that exist; workers beyond them do not read the port */
 	uint32_t frame; /* AF_PACKET: octets of a ring slot */
 	bool opened, up;
+	bool gone;                 /* said that the interface was removed; ctl thread */
 	int sock[CFG_WORKERS_MAX]; /* AF_PACKET: the driver's own, to read what the kernel dropped */
 	unsigned n_socks;
 	uint64_t missed; /* frames, so far; ctl thread */
@@ -70,7 +71,9 @@ uint32_t port_mbufs(const struct port_set *s, uint16_t n_workers);
 /* Octets that one mbuf must have behind its headroom. */
 uint32_t port_room(const struct port_set *s);
 
-/* ctl thread: is the link up now? */
+/* ctl thread: is the link up now? Never again once its interface was removed. */
 bool port_link(const struct port_set *s, const struct port *p);
+/* Was its interface removed? One of the same name does not count. */
+bool port_gone(const struct port_set *s, const struct port *p);
 /* ctl thread: the device's counters into a block of the segment. */
 void port_stats(struct port *p, struct stats_port *out);

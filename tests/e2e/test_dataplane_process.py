@@ -547,6 +547,27 @@ def test_a_killed_process_leaves_nothing_that_hinders_the_next(p):
     p.start()
 
 
+def test_an_interface_made_anew_under_its_name_is_not_taken_for_the_old_one(p):
+    def make():
+        p.lab.veth(p.gw, "wan", p.wan, "wanp", b_addr=f"{PEER}/24")
+        p.wan.run("ip", "route", "replace", "10.0.0.0/8", "via", WAN)
+        p.gw.address("wan", "203.0.113.99/24")
+        p.mac["wan"], p.wire["wan"] = p.gw.mac("wan"), Wire(p.wan, "wanp")
+
+    p.wire["wan"].s.close()
+    p.gw.run("ip", "link", "del", "wan")
+    wait_for("the log says what to do", lambda: "port=wan0 event=interface-gone interface=wan" in p.log(), 3)
+    make()
+    assert p.echoes("lan", LAN), "the other port goes on"
+    looks = p.log().count("event=link-up")
+    time.sleep(0.6)  # three looks at the links, none of which may say anything
+    assert p.log().count("event=link-up") == looks and p.log().count("event=interface-gone") == 1
+    assert not p.counters()["ports"][0]["up"]
+    assert p.stop() == 0
+    p.start()
+    assert p.wan.ping(HOST, count=2)[1] == 2
+
+
 def test_a_stopped_process_leaves_nothing(p):
     for number in (signal.SIGTERM, signal.SIGINT):
         if p.rings:
