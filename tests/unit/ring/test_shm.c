@@ -163,6 +163,8 @@ static void a_killed_data_plane_leaves_a_readable_segment_and_its_path_free(void
 			NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000) == 1);
 			conn = accept(fd, NULL, NULL);
 			NEED(conn >= 0 && shm_peer_ok(conn, 12345));
+			if (i == 0) /* it hangs up when it has seen that somebody listens */
+				NEED(poll(&(struct pollfd){.fd = conn, .events = POLLIN}, 1, 10000) == 1);
 			NEED(shm_send(&s, conn) == (i == 0 ? -EPIPE : 0));
 		}
 		for (;;)
