@@ -126,7 +126,7 @@ void attach_broken(struct attach *a, uint64_t now_ms, const char *who)
 
 	if (a->conn < 0)
 		return;
-	log_err(LOG_RING, "event=reset attach=%u ring-of=%s cause=\"the control plane's ring index is impossible\"",
+	log_err(LOG_RING, "event=reset attach=%u ring-of=%s cause=\"the control plane broke a ring or a doorbell\"",
 		a->params.attach, who);
 	detach(a, "broken ring");
 	*slot = now_ms ? now_ms : 1;

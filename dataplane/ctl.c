@@ -326,8 +326,8 @@ static int wait(struct ctl *c, bool more, uint64_t now_ms, uint64_t next_ms)
 		return 0;
 	if (fds[1].revents & POLLIN && read(c->bell, &rings, sizeof(rings)) < 0)
 		log_debug(LOG_CTL, "event=bell-empty");
-	if (s)
-		shm_clear_bell(s->bell_ctl);
+	if (s && !shm_clear_bell(s->bell_ctl))
+		attach_broken(&c->attach, now_ms, "ctl");
 	if (fds[0].revents & POLLIN && read(c->signals, &info, sizeof(info)) == sizeof(info))
 		return (int)info.ssi_signo;
 	return 0;

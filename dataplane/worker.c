@@ -268,8 +268,8 @@ static void rest(struct worker *w)
 	beyond = w->idle_polls - IDLE_SPINS;
 	t.tv_nsec = (beyond < 100 ? beyond + 1 : IDLE_SLEEP_MAX_US) * 1000;
 	w->count.idle_sleeps++;
-	if (ppoll(&bell, 1, &t, NULL) > 0)
-		shm_clear_bell(w->bell);
+	if (ppoll(&bell, 1, &t, NULL) > 0 && !shm_clear_bell(w->bell))
+		cmd_broken(w);
 	w->now_tsc = rte_rdtsc();
 	worker_turn(w);
 }

@@ -106,9 +106,10 @@ int shm_connect(const char *path) MUST_USE;
 /* The peer's uid is 0, ours, or allowed_uid? */
 bool shm_peer_ok(int sock, uint32_t allowed_uid);
 
-/* Wake who polls the other end for POLLIN; make ours quiet again. Neither blocks, whatever the peer does. */
+/* Wake who polls the other end for POLLIN; make ours quiet again. Neither blocks, whatever the peer does. clear is false when
+ * the bell has been shut and would ring for ever. */
 void shm_ring_bell(int bell);
-void shm_clear_bell(int bell);
+bool shm_clear_bell(int bell);
 
 /* IKE datagrams over 2 KiB slots. Push: 0; -ENOBUFS when not all slots fit (nothing written); -EMSGSIZE total is 0 or > MSG_IKE_MAX; -EPROTO. m's head fields but len and
  * MORE are the caller's; data of total octets follows in the slots. Pop: total octets (<= cap) and the first slot's head in

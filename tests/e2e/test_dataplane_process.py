@@ -521,6 +521,36 @@ def test_a_control_plane_that_goes_and_comes_finds_the_same_life(p):
     assert p.wan.ping(HOST, count=2)[1] == 2
 
 
+def test_a_control_plane_that_shuts_its_doorbells_is_put_out(p):
+    def ticks():
+        with open(f"/proc/{p.pid()}/stat") as f:
+            return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+
+    p.attach()
+    p.rings.close()
+    p.rings = None
+    for which in (slice(2, 3), slice(3, 4)):  # the ctl thread's, a worker's
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(5)
+            wait_for("it can be reached", lambda: s.connect_ex(f"{p.process.run_dir}/dataplane.sock") == 0, 3)
+            hello, fds = socket.recv_fds(s, 4096, 64)[:2]
+            magic, layout, _, epoch, attach = struct.unpack_from("<IIQQI", hello)
+            s.send(struct.pack("<IIQII32s", magic, layout, epoch, attach, os.getpid(), b"test"))
+            wait_for("it is attached", lambda: f"event=attached attach={attach} " in p.log(), 3)
+            bells = [socket.socket(fileno=fd) for fd in fds[1:]]
+            os.close(fds[0])
+            for bell in bells[which.start - 1 : which.stop - 1]:
+                bell.shutdown(socket.SHUT_RDWR)
+            assert s.recv(1) == b"", "the connection is closed"
+            for bell in bells:
+                bell.close()
+        assert f"event=reset attach={attach} " in p.log()
+    before = ticks()
+    time.sleep(0.5)  # the span over which its CPU time is looked at
+    assert (ticks() - before) / os.sysconf("SC_CLK_TCK") < 0.35, "it sleeps again"
+    assert p.echoes("wan", WAN)
+
+
 def test_a_killed_process_leaves_nothing_that_hinders_the_next(p):
     p.attach()
     was = p.rings.hello
