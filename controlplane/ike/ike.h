@@ -56,13 +56,15 @@ struct ike_child_half {
 };
 
 /* What happened, for the log and the status history. Strings are lent and already escaped. */
-#define IKE_NOTICES(X)                                                                  \
-	X(IKE_NOTICE_IKE_UP, "ike-up")                                                  \
-	X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed")                                        \
-	X(IKE_NOTICE_IKE_DOWN, "ike-down")                                              \
-	X(IKE_NOTICE_CHILD_UP, "child-up") X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed") \
-		X(IKE_NOTICE_CHILD_DOWN, "child-down") X(IKE_NOTICE_FAILED, "failed")   \
-			X(IKE_NOTICE_PEER_ERROR, "peer-error") /* a bad peer or message: cause and remedy */
+#define IKE_NOTICES(X)                               \
+	X(IKE_NOTICE_IKE_UP, "ike-up")               \
+	X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed")     \
+	X(IKE_NOTICE_IKE_DOWN, "ike-down")           \
+	X(IKE_NOTICE_CHILD_UP, "child-up")           \
+	X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed") \
+	X(IKE_NOTICE_CHILD_DOWN, "child-down")       \
+	X(IKE_NOTICE_FAILED, "failed")               \
+	X(IKE_NOTICE_PEER_ERROR, "peer-error") /* a bad peer or message: cause and remedy */
 XLIST_ENUM(ike_notice_kind, IKE_NOTICE_N, IKE_NOTICES);
 const char *ike_notice_name(unsigned v);
 
@@ -176,12 +178,12 @@ void ike_shutdown(struct ike *k, uint64_t now_ms);
 XLIST_ENUM(ike_sa_state, IKE_SA_STATE_N, IKE_SA_STATES);
 const char *ike_sa_state_name(unsigned v);
 
-#define IKE_CHILD_STATES(X)                                                                                 \
-	X(IKE_CHILD_NEGOTIATING, "negotiating")                                                             \
-	X(IKE_CHILD_INSTALLING, "installing")                                                               \
-	X(IKE_CHILD_UP, "installed")                                                                        \
-	X(IKE_CHILD_REKEYING, "rekeying") X(IKE_CHILD_REKEYED, "rekeyed") X(IKE_CHILD_DELETING, "deleting") \
-		X(IKE_CHILD_OLD, "draining")
+#define IKE_CHILD_STATES(X)                     \
+	X(IKE_CHILD_NEGOTIATING, "negotiating") \
+	X(IKE_CHILD_INSTALLING, "installing")   \
+	X(IKE_CHILD_UP, "installed")            \
+	X(IKE_CHILD_REKEYING, "rekeying")       \
+	X(IKE_CHILD_REKEYED, "rekeyed") X(IKE_CHILD_DELETING, "deleting") X(IKE_CHILD_OLD, "draining")
 XLIST_ENUM(ike_child_state, IKE_CHILD_STATE_N, IKE_CHILD_STATES);
 const char *ike_child_state_name(unsigned v);
 

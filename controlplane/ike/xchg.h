@@ -13,14 +13,15 @@
 #include "controlplane/ike/ts.h"
 
 /* Our requests, in the order in which waiting ones are begun. */
-#define XCHG_KINDS(X)                                                                                          \
-	X(XCHG_INIT, "ike-init")                                                                               \
-	X(XCHG_AUTH, "ike-auth")                                                                               \
-	X(XCHG_IKE_DELETE, "delete-ike")                                                                       \
-	X(XCHG_AUTH_FAILED, "refuse-peer")                                                                     \
-	X(XCHG_CHILD_DELETE, "delete-child")                                                                   \
-	X(XCHG_CHILD_REKEY, "rekey-child") X(XCHG_CHILD_CREATE, "create-child") X(XCHG_IKE_REKEY, "rekey-ike") \
-		X(XCHG_LIVENESS, "liveness") X(XCHG_ANSWER, "answer") /* the peer's request */
+#define XCHG_KINDS(X)                        \
+	X(XCHG_INIT, "ike-init")             \
+	X(XCHG_AUTH, "ike-auth")             \
+	X(XCHG_IKE_DELETE, "delete-ike")     \
+	X(XCHG_AUTH_FAILED, "refuse-peer")   \
+	X(XCHG_CHILD_DELETE, "delete-child") \
+	X(XCHG_CHILD_REKEY, "rekey-child")   \
+	X(XCHG_CHILD_CREATE, "create-child") \
+	X(XCHG_IKE_REKEY, "rekey-ike") X(XCHG_LIVENESS, "liveness") X(XCHG_ANSWER, "answer") /* the peer's request */
 XLIST_ENUM(xchg_kind, XCHG_KIND_N, XCHG_KINDS);
 const char *xchg_kind_name(unsigned v);
 
