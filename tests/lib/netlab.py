@@ -262,8 +262,7 @@ class Lab:
     def leave(self):
         """Leave everything up when this process ends; sweep(kept=True) removes it."""
         self.closed = True
-        with open(os.path.join(BUILD, "run", "kept"), "a") as f:
-            f.write(self.prefix + "\n")
+        os.makedirs(_kept(self.prefix))
 
     def close(self):
         """End the processes (last started first) and remove the namespaces. Twice is fine."""
@@ -337,20 +336,16 @@ def _namespaces():
 def sweep(kept=False):
     """Remove the labs whose process is gone; kept: also those that were left up on purpose."""
     found = 0
-    keeping = _kept()
     for prefix in {n.split("-")[0] for n in _namespaces() if re.match(PREFIX + r"\d+-", n)}:
-        if os.path.exists("/proc/" + prefix[len(PREFIX):]) or (prefix in keeping and not kept):
+        if os.path.exists("/proc/" + prefix[len(PREFIX):]) or (os.path.exists(_kept(prefix)) and not kept):
             continue
         found += remove(prefix)
     return found
 
 
-def _kept():
-    try:
-        with open(os.path.join(BUILD, "run", "kept")) as f:
-            return set(f.read().split())
-    except OSError:
-        return set()
+def _kept(prefix):
+    """The folder that says that a lab was left up on purpose; remove() takes it away with the others of that name."""
+    return f"/run/{prefix}-kept"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from vici import Vici, ViciError
 DAEMON = "/usr/sbin/charon-systemd"
 PLUGINS = "random nonce openssl sha2 hmac kdf gcm aes pem x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici"
 
+SWANCTL_PLUGINS = "random nonce openssl sha2 hmac pem x509 pubkey"
+
 
 def conf(tree, depth=0):
     """A nested dict as strongSwan's configuration text."""
@@ -83,7 +85,7 @@ class Charon:
             },
         }  # fmt: skip
         with open(f"{self.outside}/strongswan.conf", "w") as f:
-            f.write(conf({"charon-systemd": merge(settings, options or {}), "swanctl": {"load": PLUGINS}}))
+            f.write(conf({"charon-systemd": merge(settings, options or {}), "swanctl": {"load": SWANCTL_PLUGINS}}))
 
     @property
     def env(self):
