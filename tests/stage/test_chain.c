@@ -5,8 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <rte_ring.h>
 #include <rte_udp.h>
@@ -334,6 +338,54 @@ static void counters_are_published_when_the_worker_comes_to_rest(void **state)
 	rig_settle(0);
 }
 
+/* The worker's thread, in its own time: asleep when nothing comes, there when something does, gone when told. */
+static bool wait_for(const uint64_t *counter, uint64_t at_least)
+{
+	for (unsigned ms = 0; ms < 5000; ms++) {
+		if (__atomic_load_n(counter, __ATOMIC_RELAXED) >= at_least)
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+static void *run(void *arg)
+{
+	(void)worker_run(arg);
+	return NULL;
+}
+
+static void an_idle_worker_sleeps_and_wakes(void **state)
+{
+	static _Atomic bool stop;
+	struct rig_bytes ip;
+	pthread_t thread;
+	uint64_t sleeps;
+	(void)state;
+
+	rig_sa_pair(0, &in, &out);
+	memset(rig->stats, 0, sizeof(*rig->stats));
+	atomic_store(&stop, false);
+	rig->stop = &stop;
+	rig->bell = eventfd(0, EFD_NONBLOCK);
+	assert_int_equal(pthread_create(&thread, NULL, run, rig), 0);
+	assert_true(wait_for(&rig->stats->idle_sleeps, 100));
+	sleeps = __atomic_load_n(&rig->stats->idle_sleeps, __ATOMIC_RELAXED);
+	rig_rx_clear(100, 1);
+	assert_true(wait_for(&rig->stats->tx, 1)); /* and the counters of the burst are published without another */
+	assert_true(wait_for(&rig->sa_stats[1].c.octets, 100));
+	assert_int_equal(eventfd_write(rig->bell, 1), 0);
+	assert_true(wait_for(&rig->stats->idle_sleeps, sleeps + 100)); /* asleep again */
+	atomic_store(&stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(rig->stats->tsc_total > rig->stats->tsc_busy && rig->stats->tsc_busy > 0);
+	close(rig->bell);
+	rig->bell = -1;
+	rig->stop = NULL;
+	rig_tx_ip(RIG_WAN, &ip);
+	rig_settle(0);
+}
+
 static void buckets_give_their_rate(void **state)
 {
 	struct worker_bucket b;
@@ -403,6 +455,7 @@ int main(void)
 		T(every_packet_leaves_by_exactly_one_door),
 		T(the_sum_of_doors_is_exact),
 		T(counters_are_published_when_the_worker_comes_to_rest),
+		T(an_idle_worker_sleeps_and_wakes),
 		T(buckets_give_their_rate),
 		T(ike_in_many_fragments_leaves_room_for_the_tunnels),
 	};
