@@ -13,13 +13,14 @@ void tx_push(struct worker *w, struct rte_mbuf **m, uint16_t n)
 
 static void flush_port(struct worker *w, const struct worker_port *p, struct vec *v)
 {
+	bool up = atomic_load_explicit(&p->up, memory_order_relaxed);
 	uint16_t sent = 0;
 
-	if (likely(atomic_load_explicit(&p->up, memory_order_relaxed)))
+	if (likely(up))
 		sent = rte_eth_tx_burst(p->dev, p->tx_queue, v->m, v->n);
 	w->count.tx += sent;
 	for (uint16_t i = sent; i < v->n; i++)
-		drop(w, v->m[i], DROP_TX_FULL);
+		drop(w, v->m[i], up ? DROP_TX_FULL : DROP_LINK_DOWN);
 	v->n = 0;
 }
 

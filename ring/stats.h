@@ -19,14 +19,15 @@
 	X(DROP_KEEPALIVE, "keepalive") X(DROP_BAD_ARP, "bad-arp") X(DROP_BAD_ICMP, "bad-icmp")          \
 	X(DROP_IKE_POLICED, "ike-policed") X(DROP_PUNT_FULL, "punt-full") X(DROP_HANDOFF_FULL, "handoff-full") \
 	X(DROP_NO_SA, "no-sa") X(DROP_BAD_SPI, "bad-spi") X(DROP_SA_MISMATCH, "sa-mismatch")            \
-	X(DROP_SA_EXPIRED, "sa-expired") X(DROP_ESP_RUNT, "esp-runt") X(DROP_REPLAY_OLD, "replay-old")  \
+	X(DROP_ESP_RUNT, "esp-runt") X(DROP_REPLAY_OLD, "replay-old")  \
 	X(DROP_REPLAY, "replay") X(DROP_BAD_ICV, "bad-icv") X(DROP_BAD_PAD, "bad-pad")                  \
 	X(DROP_NEXT_HEADER, "bad-next-header") X(DROP_DUMMY, "dummy") X(DROP_INNER_BAD, "inner-malformed") \
-	X(DROP_TS_MISMATCH, "ts-unacceptable") X(DROP_ECN, "ecn-illegal") X(DROP_CRYPTO, "crypto-failure") \
+	X(DROP_TS_MISMATCH, "ts-unacceptable") X(DROP_ECN, "ecn-illegal") \
 	X(DROP_SEQ_END, "sequence-exhausted") X(DROP_LIMIT, "lifetime-exceeded") X(DROP_NO_ROUTE, "no-route") \
 	X(DROP_BLACKHOLE, "blackhole") X(DROP_TTL, "ttl-exceeded") X(DROP_TOO_BIG, "too-big")           \
 	X(DROP_RECURSION, "recursive-tunnel") X(DROP_NO_NEIGH, "no-neighbour") X(DROP_NO_MBUF, "no-mbuf") \
-	X(DROP_NO_HEADROOM, "no-headroom") X(DROP_TX_FULL, "tx-full") X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected")
+	X(DROP_NO_HEADROOM, "no-headroom") X(DROP_TX_FULL, "tx-full") X(DROP_LINK_DOWN, "link-down") \
+	X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected")
 /* clang-format on */
 XLIST_ENUM(stats_drop, DROP_N, STATS_DROPS);
 const char *stats_drop_name(unsigned v);

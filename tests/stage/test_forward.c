@@ -695,7 +695,7 @@ static void a_port_that_is_down_drops(void **state)
 	packet(&ip, OUTSIDE, 100);
 	wire(&ip);
 	atomic_store(&rig->port[RIG_WAN].up, true);
-	rig_dropped(DROP_TX_FULL, 1);
+	rig_dropped(DROP_LINK_DOWN, 1);
 	rig_settle(0);
 }
 
