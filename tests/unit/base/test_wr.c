@@ -103,6 +103,7 @@ static void length_beyond_16_bits_counts_as_full(void **state)
 	size_t mark = wr_len16(&w);
 
 	(void)state;
+	assert_non_null(buf);
 	wr_zero(&w, UINT16_MAX - 2);
 	wr_len16_end(&w, mark, 0);
 	assert_false(w.full);
