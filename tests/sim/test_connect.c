@@ -165,6 +165,7 @@ static void from_behind_a_nat(void **state)
 	s->node[1].keepalives = 0;
 	sim_run(s, 120000);
 	assert_true(s->node[1].keepalives >= 3);
+	assert_int_equal(s->node[0].keepalives, 0); /* RFC 3948 4: from behind the NAT only */
 	sim_free(s);
 }
 
