@@ -209,9 +209,19 @@ class Bench:
         # who answered sends when the other end shows that it has the child, or a second later
         wait_for("an echo", lambda: self.net.b.pings(HOST_A), 5)
         for ns, address in ((self.net.a, HOST_B), (self.net.b, HOST_A)):
+            self._echoes(ns, address, count)
+
+    def _echoes(self, ns, address, count):
+        """All come back. strongSwan's ESP in user space loses some when the machine is busy: once more, if we did not."""
+        for once_more in (True, False):
+            before = self.gw.drops()
             sent, received, _ = ns.ping(address, count, 0.02)
-            if sent != received:
-                raise LabError(f"{received} of {sent} pings from {ns.name} came back; drops: {self.gw.drops()}")
+            if sent == received:
+                return
+            if self.gw.drops() != before or not once_more:
+                break
+            print(f"# {received} of {sent} pings from {ns.name} came back, none lost here", flush=True)
+        raise LabError(f"{received} of {sent} pings from {ns.name} came back; drops: {before} -> {self.gw.drops()}")
 
     def no_traffic(self):
         if self.net.a.pings(HOST_B) or self.net.b.pings(HOST_A):
