@@ -39,6 +39,9 @@ enum rekey_answer rekey_child_judge(const struct ike_sa *sa, const struct ike_ch
 		return REKEY_TEMPORARY;
 	if (!want_old)
 		return REKEY_PROCEED;
+	/* it may be the pair that the peer has just made for us: its answer has not come yet, or waits for a job */
+	if (!old && (out_is(sa, XCHG_CHILD_REKEY) || out_is(sa, XCHG_CHILD_CREATE)))
+		return REKEY_TEMPORARY;
 	/* 2.25.1: it does not exist, or not any more */
 	if (!old || old->state == IKE_CHILD_OLD)
 		return REKEY_NOT_FOUND;

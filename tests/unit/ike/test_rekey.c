@@ -54,6 +54,9 @@ static void a_request_about_a_child_is_judged(void **state)
 		{XCHG_IKE_REKEY, NONE, false, false, REKEY_TEMPORARY},
 		{XCHG_IKE_REKEY, IKE_CHILD_UP, true, false, REKEY_TEMPORARY},
 		{NONE, NONE, true, false, REKEY_NOT_FOUND},
+		{XCHG_CHILD_REKEY, NONE, true, false, REKEY_TEMPORARY}, /* perhaps the one that we are being given */
+		{XCHG_CHILD_CREATE, NONE, true, false, REKEY_TEMPORARY},
+		{XCHG_CHILD_DELETE, NONE, true, false, REKEY_NOT_FOUND},
 		{NONE, IKE_CHILD_UP, true, false, REKEY_PROCEED},
 		{XCHG_CHILD_REKEY, IKE_CHILD_REKEYING, true, false, REKEY_PROCEED},
 		{NONE, IKE_CHILD_UP, true, true, REKEY_TEMPORARY},
