@@ -49,6 +49,23 @@ static void initiator_refuses_a_responder_with_another_psk(void **state)
 	sim_free(s);
 }
 
+/* Who proves the PSK under a name that we did not ask for is not our peer: remote.id of the config decides. No IDr goes out
+ * here, so the responder is free to answer with its own. */
+static void initiator_refuses_a_responder_with_another_identity(void **state)
+{
+	struct sim *s = sim_new(501);
+
+	(void)state;
+	s->node[0].cfg.remote.id.type = CFG_ID_NONE; /* that of its address */
+	sim_start(s);
+	sim_run(s, 1500);
+	assert_int_equal(s->node[0].n_notices[IKE_NOTICE_IKE_UP], 0);
+	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_non_null(strstr(s->node[0].last_cause, "node-1"));
+	assert_non_null(strstr(s->node[0].last_cause, "203.0.113.1"));
+	sim_free(s);
+}
+
 /* ---- work without end ---- */
 
 static size_t cookie_answer(const uint8_t *request, uint64_t fresh, uint8_t out[44])
@@ -186,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(initiator_refuses_a_responder_with_another_psk),
+		cmocka_unit_test(initiator_refuses_a_responder_with_another_identity),
 		cmocka_unit_test(a_peer_that_asks_for_cookies_without_end_is_given_up),
 		cmocka_unit_test(pauses_between_attempts_grow),
 		cmocka_unit_test(liveness_is_asked_in_silence_only),
