@@ -43,7 +43,7 @@
 XLIST_ENUM(stage, ST_N, STAGES);
 static XLIST_NAME(stage_name, ST_N, STAGES)
 
-	enum { PASSES_MAX = 401 };
+	enum { PASSES_MAX = 2001 };
 
 struct row {
 	enum bed_dir dir;
@@ -347,7 +347,7 @@ int main(int argc, char **argv)
 		{"quick", no_argument, NULL, 'q'}, {"json", required_argument, NULL, 'j'}, {0}};
 	static struct row row[64];
 	const char *json = NULL;
-	uint32_t packets = 400000;
+	uint32_t packets = 2000000;
 	unsigned n;
 	int opt;
 
