@@ -27,6 +27,9 @@ enum {
 	CFG_TUNNELS_MAX = 100000,
 	CFG_ID_MAX = 256,  /* octets of an identity */
 	CFG_PSK_MAX = 256, /* octets of a PSK */
+	CFG_BGP_PEERS_MAX = 1024,
+	CFG_BGP_PASSWORD_MAX = 80, /* octets of a TCP-MD5 key: the kernel's limit */
+	CFG_COMMUNITIES_MAX = 16,  /* in one condition or action */
 };
 
 enum cfg_idle { CFG_IDLE_ADAPTIVE, CFG_IDLE_SPIN };
@@ -69,6 +72,7 @@ struct cfg_dataplane {
 	uint32_t memory_mb;            /* 0: computed */
 	uint32_t sa_max;               /* SA slots; power of two, default 4096 */
 	uint32_t routes_max;           /* FIB entries, default 65536 */
+	char tun[16];                  /* name of the TUN device; default "esplanade%d": the kernel numbers it */
 };
 
 struct cfg_route {
@@ -76,6 +80,7 @@ struct cfg_route {
 	struct ip_addr via;        /* family IP_NONE: none */
 	char tunnel[CFG_NAME_MAX]; /* "" : none. Exactly one of via, tunnel, blackhole */
 	bool blackhole;
+	uint8_t distance; /* 1..255, default 1 (eBGP: 20): of several routes to a prefix the usable one with the least counts */
 	unsigned line;
 };
 
@@ -135,6 +140,100 @@ struct cfg_tunnel {
 	uint16_t mtu; /* 0: the port's MTU minus the real overhead */
 };
 
+/* ---- BGP (RFC 4271) ---- */
+
+/* Presets of a peer: data (cfg_bgp_kinds()), not code. */
+enum cfg_bgp_kind { CFG_BGP_PLAIN, CFG_BGP_AZURE_VPN_GATEWAY, CFG_BGP_AZURE_ROUTE_SERVER };
+enum { CFG_BGP_V4 = 1 << 0, CFG_BGP_V6 = 1 << 1 };
+enum cfg_bgp_connect { CFG_BGP_BOTH, CFG_BGP_ACTIVE, CFG_BGP_PASSIVE };
+
+struct cfg_bgp_peer {
+	char name[CFG_NAME_MAX];
+	unsigned line;
+	uint8_t kind; /* enum cfg_bgp_kind */
+	struct ip_addr addr;
+	struct ip_addr
+		source; /* `source:`; IP_NONE: the first gateway address, or the port's on whose network the peer is */
+	uint32_t as;    /* never 0, never our own (eBGP only) */
+	char import[CFG_NAME_MAX]; /* policy names; "": none, nothing passes (RFC 8212) */
+	char export[CFG_NAME_MAX];
+	uint8_t families; /* CFG_BGP_V4 | CFG_BGP_V6; default V4 */
+	uint8_t connect;  /* enum cfg_bgp_connect */
+	uint8_t multihop; /* TTL of what we send, 1..255; 0: not said: 1 to a peer on a port's network, else 255 (4-05) */
+	uint8_t gtsm_hops;        /* RFC 5082: TTL >= 256 - hops is asked for; 0: off. Not together with multihop */
+	uint16_t hold_s;          /* proposed; 0 or >= 3; default 90, Azure kinds 180 */
+	uint16_t keepalive_s;     /* 0: a third of the negotiated hold time */
+	uint16_t connect_retry_s; /* default 10 */
+	bool default_originate;
+	bool shutdown;           /* configured, but not to be spoken to */
+	struct secret *password; /* TCP-MD5 (RFC 2385); NULL: none */
+	uint32_t max_prefix_in;  /* Cease 6/1 above; 0: no limit */
+	uint32_t max_prefix_out; /* never exceeded; 0: no limit; Azure kinds 4000 and 1000 */
+	char description[64];
+};
+
+struct cfg_prefix_rule {
+	bool permit;
+	struct ip_prefix prefix;
+	uint8_t ge, le; /* lengths that match; without `ge`/`le` both are prefix.len */
+	unsigned line;
+};
+struct cfg_prefix_list {
+	char name[CFG_NAME_MAX];
+	struct cfg_prefix_rule *rule;
+	unsigned n_rules;
+};
+
+struct cfg_as_path_rule {
+	bool permit;
+	char *regex; /* FRR's dialect (POSIX extended, `_` = start, end, space, comma, brace, parenthesis); it compiles */
+	unsigned line;
+};
+struct cfg_as_path_list {
+	char name[CFG_NAME_MAX];
+	struct cfg_as_path_rule *rule;
+	unsigned n_rules;
+};
+
+/* One entry of a policy: all conditions that it has must hold. */
+struct cfg_policy_entry {
+	bool permit;
+	unsigned line;
+	char prefix[CFG_NAME_MAX];               /* prefix list; "": no condition */
+	char as_path[CFG_NAME_MAX];              /* as-path list; "": no condition */
+	uint32_t community[CFG_COMMUNITIES_MAX]; /* all of them must be there */
+	unsigned n_community;
+	struct {
+		bool med_set, local_pref_set, remove_communities;
+		uint32_t med, local_pref;
+		struct ip_addr next_hop;                 /* IP_NONE: not set */
+		uint32_t prepend_as;                     /* 0: our own */
+		uint8_t prepend;                         /* times */
+		uint32_t remove_as;                      /* every occurrence leaves the path; 0: none */
+		bool as_override;                        /* the peer's AS becomes ours in the path */
+		uint32_t community[CFG_COMMUNITIES_MAX]; /* added */
+		unsigned n_community;
+	} set;
+};
+struct cfg_policy {
+	char name[CFG_NAME_MAX];
+	struct cfg_policy_entry *entry;
+	unsigned n_entries;
+};
+
+struct cfg_bgp {
+	uint32_t as; /* 0: no BGP in this config */
+	uint32_t
+		router_id; /* host order; given, or the highest gateway address, or the highest port address; never 0 */
+	uint8_t multipath; /* 1..8 paths that share load; default 8 */
+	uint16_t port;     /* TCP; default 179 */
+	struct ip_prefix *originate;
+	unsigned n_originate;
+	struct cfg_bgp_peer *peer;
+	char **password_file; /* [n_peers], as written; NULL: it stands in the file itself, or there is none */
+	unsigned n_peers;
+};
+
 struct config {
 	char gateway_name[CFG_NAME_MAX];
 	struct ip_prefix gateway_addr[CFG_ADDRS_MAX];
@@ -147,6 +246,13 @@ struct config {
 	struct cfg_tunnel *tunnel; /* rows are zeroed before they are filled: equal ones are equal octet by octet */
 	char **psk_file;           /* [n_tunnels], as written; NULL: the PSK stands in the file itself */
 	unsigned n_tunnels;
+	struct cfg_bgp bgp;
+	struct cfg_prefix_list *prefix_list;
+	unsigned n_prefix_lists;
+	struct cfg_as_path_list *as_path_list;
+	unsigned n_as_path_lists;
+	struct cfg_policy *policy;
+	unsigned n_policies;
 };
 
 /* Every error of a file, in line order. */
@@ -169,6 +275,9 @@ void cfg_errors_free(struct cfg_errors *errs);
 
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);
 const struct cfg_port *config_port(const struct config *c, const char *name);
+const struct cfg_prefix_list *config_prefix_list(const struct config *c, const char *name);
+const struct cfg_as_path_list *config_as_path_list(const struct config *c, const char *name);
+const struct cfg_policy *config_policy(const struct config *c, const char *name);
 
 /* The same from memory: len octets of YAML. Relative secret files are looked up from the directory dir (NULL: the
  * working directory). text is not kept. */

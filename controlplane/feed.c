@@ -197,12 +197,13 @@ static bool send_nh(struct feed *f, uint32_t i, uint16_t type)
 		return false;
 	n->id = feed_table_id(f, i);
 	if (type == MSG_NEXTHOP_SET) {
-		n->kind = h->kind;
-		n->family = h->via.family;
-		n->port = h->port;
+		n->n = 1;
+		n->leg[0].kind = h->kind;
+		n->leg[0].family = h->via.family;
+		n->leg[0].port = h->port;
 		if (h->tunnel)
-			n->tunnel = h->tunnel->handle;
-		memcpy(n->via, h->via.b, sizeof(n->via));
+			n->leg[0].tunnel = h->tunnel->handle;
+		memcpy(n->leg[0].via, h->via.b, sizeof(n->leg[0].via));
 	}
 	if (dp_send(f->dp, DP_CTL, &m, sizeof(*n), nh_answered, f, i))
 		return false;
@@ -486,12 +487,20 @@ static void describe(struct feed *f, const struct feed_route *r, struct feed_rou
 {
 	const struct feed_nh *h = &f->nh[r->nh];
 
-	*i = (struct feed_route_info){
-		.to = r->to, .kind = h->kind, .via = h->via, .tunnel = h->tunnel, .port = h->port, .err = r->err};
+	*i = (struct feed_route_info){.to = r->to,
+				      .owner = FEED_STATIC,
+				      .distance = 1,
+				      .selected = true,
+				      .nexthop = h->via,
+				      .n = 1,
+				      .cause = "",
+				      .err = r->err};
+	i->leg[0] = (struct feed_leg){.kind = h->kind, .via = h->via, .tunnel = h->tunnel, .port = h->port};
 	i->state = r->state == FEED_DONE ? "installed" : r->state == FEED_FAILED ? "failed" : "pending";
 }
 
-void feed_walk(struct feed *f, bool (*fn)(void *arg, const struct feed_route_info *i), void *arg)
+unsigned feed_walk(struct feed *f, struct ip_prefix *after UNUSED, unsigned max UNUSED,
+		   bool (*fn)(void *arg, const struct feed_route_info *i), void *arg)
 {
 	struct feed_route_info info;
 
@@ -499,6 +508,38 @@ void feed_walk(struct feed *f, bool (*fn)(void *arg, const struct feed_route_inf
 	for (uint32_t i = 0; i < f->n_route; i++) {
 		describe(f, &f->route[i], &info);
 		if (!fn(arg, &info))
-			return;
+			break;
 	}
+	return f->n_route;
+}
+
+/* The BGP side: not yet. */
+void feed_bgp_route(struct feed *f UNUSED, const struct ip_prefix *p UNUSED, const struct bgp_best *b UNUSED)
+{
+}
+
+void feed_bgp_peer(struct feed *f UNUSED, uint32_t peer UNUSED, const struct ip_addr *addr UNUSED)
+{
+}
+
+void feed_watch(struct feed *f UNUSED, const struct ip_addr *nh UNUSED)
+{
+}
+
+void feed_unwatch(struct feed *f UNUSED, const struct ip_addr *nh UNUSED)
+{
+}
+
+void feed_tunnel_up(struct feed *f UNUSED, struct tunnel *t UNUSED, bool up UNUSED)
+{
+}
+
+unsigned feed_resolve(struct feed *f UNUSED, const struct ip_addr *addr UNUSED, struct feed_leg leg[MSG_NH_LEGS] UNUSED)
+{
+	return 0;
+}
+
+void feed_totals(const struct feed *f, struct feed_totals *out)
+{
+	*out = (struct feed_totals){.routes = f->n_route};
 }

@@ -62,11 +62,11 @@ static bool route_row(void *arg, const struct feed_route_info *i)
 	struct walk *w = arg;
 	char prefix[IP_STR], via[IP_STR] = "";
 
-	if (i->kind == MSG_NH_PORT)
-		ip_str(&i->via, via);
-	add_route(w, ip_prefix_str(&i->to, prefix), via, i->tunnel ? i->tunnel->cfg.name : "",
-		  i->kind == MSG_NH_PORT ? port_name(w->g, i->port) : "", kind_name(i->kind), i->state,
-		  i->err ? err_str(i->err) : "");
+	if (i->leg[0].kind == MSG_NH_PORT)
+		ip_str(&i->leg[0].via, via);
+	add_route(w, ip_prefix_str(&i->to, prefix), via, i->leg[0].tunnel ? i->leg[0].tunnel->cfg.name : "",
+		  i->leg[0].kind == MSG_NH_PORT ? port_name(w->g, i->leg[0].port) : "", kind_name(i->leg[0].kind),
+		  i->state, i->err ? err_str(i->err) : "");
 	return true;
 }
 
@@ -89,9 +89,10 @@ static void connected_rows(struct walk *w)
 json_t *status_show_routes(struct gateway *g)
 {
 	struct walk w = {.g = g, .rows = json_array()};
+	struct ip_prefix after = {0};
 
 	connected_rows(&w);
-	feed_walk(g->feed, route_row, &w);
+	feed_walk(g->feed, &after, UINT32_MAX, route_row, &w);
 	return w.rows;
 }
 

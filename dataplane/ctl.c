@@ -61,12 +61,18 @@ static uint32_t v4(const uint8_t addr[16])
 
 static int nexthop_set(struct ctl *c, const struct msg_nexthop *m)
 {
-	if (m->family == IP_V6)
-		return -EAFNOSUPPORT;
-	if (m->kind == MSG_NH_TUNNEL &&
-	    (m->tunnel.slot >= c->sad->n_tunnels ||
-	     atomic_load_explicit(&c->sad->conf[m->tunnel.slot].gen, memory_order_relaxed) != m->tunnel.gen))
-		return -ENOENT;
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct msg_nh_leg *l = &m->leg[i];
+
+		if (l->family == IP_V6)
+			return -EAFNOSUPPORT;
+		if (l->kind == MSG_NH_TUNNEL &&
+		    (l->tunnel.slot >= c->sad->n_tunnels ||
+		     atomic_load_explicit(&c->sad->conf[l->tunnel.slot].gen, memory_order_relaxed) != l->tunnel.gen))
+			return -ENOENT;
+	}
+	if (m->n > 1)
+		return -ENOTSUP;
 	return fib_nexthop_set(c->fib, m);
 }
 

@@ -427,20 +427,20 @@ int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m)
 
 	if (m->id >= f->n_nexthops)
 		return -EINVAL;
-	switch ((int)m->kind) {
+	switch ((int)m->leg[0].kind) {
 	case MSG_NH_DROP:
 		break;
 	case MSG_NH_LOCAL:
 		nh.kind = FIB_LOCAL;
 		break;
 	case MSG_NH_PORT:
-		if (id_own(f, FIB_PORT, m->port) >= f->n_all)
+		if (id_own(f, FIB_PORT, m->leg[0].port) >= f->n_all)
 			return -EINVAL;
-		nh = (struct fib_nh){.kind = FIB_PORT, .port = m->port};
-		memcpy(&nh.arg, m->via, sizeof(nh.arg));
+		nh = (struct fib_nh){.kind = FIB_PORT, .port = m->leg[0].port};
+		memcpy(&nh.arg, m->leg[0].via, sizeof(nh.arg));
 		break;
 	case MSG_NH_TUNNEL:
-		nh = (struct fib_nh){.kind = FIB_TUNNEL, .arg = m->tunnel.slot};
+		nh = (struct fib_nh){.kind = FIB_TUNNEL, .arg = m->leg[0].tunnel.slot};
 		break;
 	default:
 		return -EINVAL;

@@ -132,7 +132,9 @@ static void routes(void)
 {
 	struct fib *f = bed.w->fib;
 	struct msg_nexthop via = {
-		.id = NH_GATEWAY, .kind = MSG_NH_PORT, .family = 4, .port = BED_WAN, .via = {192, 0, 2, 254}};
+		.id = NH_GATEWAY,
+		.n = 1,
+		.leg[0] = {.kind = MSG_NH_PORT, .family = 4, .port = BED_WAN, .via = {192, 0, 2, 254}}};
 
 	must(!fib_own_set(f, WAN_ADDR, 32, FIB_LOCAL, 0) && !fib_own_set(f, LAN_ADDR, 32, FIB_LOCAL, 0) &&
 		     !fib_own_set(f, 0xc0000200, 24, FIB_PORT, BED_WAN) &&
@@ -140,7 +142,7 @@ static void routes(void)
 	     "the routes");
 	route(f, 0xc6336400, 24, NH_GATEWAY);
 	for (uint32_t t = 0; t < BED_TUNNELS_MAX; t++) {
-		struct msg_nexthop nh = {.id = t, .kind = MSG_NH_TUNNEL, .tunnel = {t, 1}};
+		struct msg_nexthop nh = {.id = t, .n = 1, .leg[0] = {.kind = MSG_NH_TUNNEL, .tunnel = {t, 1}}};
 
 		must(fib_nexthop_set(f, &nh) == 0, "a next hop");
 		route(f, tunnel_net(t), 24, t);

@@ -181,12 +181,11 @@ static bool addr_msg_ok(const union msg *m, const struct msg_limits *l UNUSED)
 	       zero(a->pad, sizeof(a->pad));
 }
 
-static bool nexthop_set_ok(const union msg *m, const struct msg_limits *l)
+static bool leg_ok(const struct msg_nh_leg *n, const struct msg_limits *l)
 {
-	const struct msg_nexthop *n = (const void *)m;
 	bool no_tunnel = zero(&n->tunnel, sizeof(n->tunnel)), no_port = n->port == 0 && zero(n->via, sizeof(n->via));
 
-	if (n->id >= l->nexthops)
+	if (n->pad)
 		return false;
 	switch (n->kind) {
 	case MSG_NH_PORT:
@@ -201,16 +200,51 @@ static bool nexthop_set_ok(const union msg *m, const struct msg_limits *l)
 	}
 }
 
+static bool nexthop_set_ok(const union msg *m, const struct msg_limits *l)
+{
+	const struct msg_nexthop *n = (const void *)m;
+
+	if (n->id >= l->nexthops || n->n < 1 || n->n > MSG_NH_LEGS || !zero(n->pad, sizeof(n->pad)))
+		return false;
+	for (unsigned i = 0; i < n->n; i++)
+		if (!leg_ok(&n->leg[i], l) ||
+		    (n->n > 1 && n->leg[i].kind != MSG_NH_PORT && n->leg[i].kind != MSG_NH_TUNNEL))
+			return false;
+	return zero(&n->leg[n->n], (MSG_NH_LEGS - n->n) * sizeof(n->leg[0]));
+}
+
 static bool nexthop_del_ok(const union msg *m, const struct msg_limits *l)
 {
 	const struct msg_nexthop *n = (const void *)m;
 
-	return n->id < l->nexthops && zero(&n->kind, sizeof(*n) - offsetof(struct msg_nexthop, kind));
+	return n->id < l->nexthops && zero(&n->n, sizeof(*n) - offsetof(struct msg_nexthop, n));
+}
+
+static bool fib_get_ok(const union msg *m, const struct msg_limits *l UNUSED)
+{
+	const struct msg_fib_get *g = (const void *)m;
+
+	return family_ok(g->family) && addr_ok(g->family, g->addr) && zero(g->pad, sizeof(g->pad));
+}
+
+static bool fib_info_ok(const union msg *m, const struct msg_limits *l)
+{
+	const struct msg_fib_info *i = (const void *)m;
+
+	if (!i->found)
+		return i->family == 0 && i->plen == 0 && i->n == 0 && zero(i->addr, sizeof(i->addr)) &&
+		       zero(i->leg, sizeof(i->leg));
+	if (i->found != 1 || !family_ok(i->family) || i->plen > 8 * ip_size(i->family) || i->n > MSG_NH_LEGS)
+		return false;
+	for (unsigned k = 0; k < i->n; k++)
+		if (!leg_ok(&i->leg[k], l))
+			return false;
+	return addr_ok(i->family, i->addr) && zero(&i->leg[i->n], (MSG_NH_LEGS - i->n) * sizeof(i->leg[0]));
 }
 
 static bool is_command(unsigned type)
 {
-	return (type > MSG_NONE && type < MSG_ACK) || type == MSG_SA_MOVE;
+	return (type > MSG_NONE && type < MSG_ACK) || type == MSG_SA_MOVE || type == MSG_FIB_GET;
 }
 
 static bool ack_ok(const union msg *m, const struct msg_limits *l UNUSED)
@@ -275,6 +309,7 @@ static const struct shape commands[MSG_TYPE_N] = {
 	[MSG_ADDR_SET] = {sizeof(struct msg_addr), addr_msg_ok},
 	[MSG_ADDR_DEL] = {sizeof(struct msg_addr), addr_msg_ok},
 	[MSG_NEXTHOP_SET] = {sizeof(struct msg_nexthop), nexthop_set_ok},
+	[MSG_FIB_GET] = {sizeof(struct msg_fib_get), fib_get_ok},
 	[MSG_NEXTHOP_DEL] = {sizeof(struct msg_nexthop), nexthop_del_ok},
 	[MSG_BARRIER] = {sizeof(struct msg_barrier), head_only_ok},
 };
@@ -291,6 +326,7 @@ static const struct shape events[MSG_TYPE_N] = {
 	[MSG_LINK] = {sizeof(struct msg_link), link_ok},
 	[MSG_SA_INFO] = {sizeof(struct msg_sa_event), sa_event_ok},
 	[MSG_SA_INFO_END] = {sizeof(struct msg_hdr), head_only_ok},
+	[MSG_FIB_INFO] = {sizeof(struct msg_fib_info), fib_info_ok},
 };
 
 /* Ids whose structs are not laid down yet. */

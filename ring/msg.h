@@ -14,7 +14,7 @@
  *                       gets one ACK or NACK from the ctl thread.
  *   ctl's route ring    ROUTE_SET/DEL, SYNC_BEGIN/END: no ACK each; the segment's `applied` counter moves and only failures
  *                       come back (NACK on ctl's evt ring, with the record's seq).
- *   evt rings           ACK, NACK, SA_SOFT, SA_HARD, SA_GONE, NO_SA, PEER_MOVED, BAD_SPI, LINK, SA_INFO, SA_INFO_END.
+ *   evt rings           ACK, NACK, SA_SOFT, SA_HARD, SA_GONE, NO_SA, PEER_MOVED, BAD_SPI, LINK, SA_INFO, SA_INFO_END, FIB_INFO.
  * Order: per ring only. Who needs order across rings waits for the ACK.
  * Ids that no code handles yet are answered with NACK -ENOTSUP; they are reserved so that numbers never move.
  */
@@ -26,7 +26,7 @@
 #include "base/build.h"
 #include "base/xlist.h"
 
-#define MSG_LAYOUT 1 /* raise with every change of a struct or a number in ring/ */
+#define MSG_LAYOUT 2 /* raise with every change of a struct or a number in ring/ */
 
 /* The message structs view the bytes of a union msg: exempt from type-based alias analysis, so that a cast is sound. */
 #define MSG_VIEW __attribute__((may_alias))
@@ -52,8 +52,8 @@ enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 6
 	X(MSG_SA_SOFT, "sa-soft") X(MSG_SA_HARD, "sa-hard") X(MSG_SA_GONE, "sa-gone")                        \
 	X(MSG_NO_SA, "no-sa") X(MSG_PEER_MOVED, "peer-moved") X(MSG_BAD_SPI, "bad-spi")                      \
 	X(MSG_LINK, "link") X(MSG_SA_INFO, "sa-info") X(MSG_SA_INFO_END, "sa-info-end")                      \
-	/* a command again: numbers never move */                                                            \
-	X(MSG_SA_MOVE, "sa-move")
+	/* commands and an event again: numbers never move */                                                \
+	X(MSG_SA_MOVE, "sa-move") X(MSG_FIB_GET, "fib-get") X(MSG_FIB_INFO, "fib-info")
 /* clang-format on */
 XLIST_ENUM(msg_type, MSG_TYPE_N, MSG_TYPES);
 
@@ -185,17 +185,41 @@ struct MSG_VIEW msg_addr {
 
 enum { MSG_NH_DROP, MSG_NH_PORT, MSG_NH_TUNNEL, MSG_NH_LOCAL, MSG_NH_KIND_N };
 
-/* NEXTHOP_SET: id < limits.nexthops; what its kind does not use is zero. NEXTHOP_DEL: all but id zero. -> ctl, ACK. */
-struct MSG_VIEW msg_nexthop {
-	struct msg_hdr hdr;
-	uint32_t id;
-	uint8_t kind;             /* MSG_NH_* */
+/* One leg of a next hop. What its kind does not use is zero. */
+struct MSG_VIEW msg_nh_leg {
+	uint8_t kind;             /* MSG_NH_*; more than one leg: PORT or TUNNEL */
 	uint8_t family;           /* of via */
 	uint16_t port;            /* PORT: index in the config */
 	struct msg_handle tunnel; /* TUNNEL */
-	uint8_t via[16];          /* PORT: the gateway; all zero: on link */
+	uint32_t pad;
+	uint8_t via[16]; /* PORT: the gateway; all zero: on link */
 };
-
+enum { MSG_NH_LEGS = 8 };
+/* NEXTHOP_SET: id < limits.nexthops, 1..MSG_NH_LEGS legs that share the load by flow (one flow, one leg); the others are zero.
+ * Set again, it changes its meaning for all routes to it at once. NEXTHOP_DEL: all but id zero. -> ctl, ACK. */
+struct MSG_VIEW msg_nexthop {
+	struct msg_hdr hdr;
+	uint32_t id;
+	uint8_t n, pad[3];
+	struct msg_nh_leg leg[MSG_NH_LEGS];
+};
+/* FIB_GET: what do workers do with packets to addr? -> ctl; FIB_INFO on ctl's evt ring, then ACK. For people and tests. */
+struct MSG_VIEW msg_fib_get {
+	struct msg_hdr hdr;
+	uint8_t addr[16];
+	uint8_t family, pad[7];
+};
+/* FIB_INFO: read from the table that the workers read. */
+struct MSG_VIEW msg_fib_info {
+	struct msg_hdr hdr;
+	uint32_t query;   /* seq of the FIB_GET */
+	uint32_t nexthop; /* id; UINT32_MAX: the data plane's own (local, connected) or none */
+	uint32_t routes;  /* of the control plane, in the table now */
+	uint8_t found;    /* 0: no route, and what follows is zero */
+	uint8_t family, plen, n;
+	uint8_t addr[16]; /* the prefix that matched */
+	struct msg_nh_leg leg[MSG_NH_LEGS];
+};
 /* ROUTE_SET, ROUTE_DEL (nexthop 0), SYNC_BEGIN, SYNC_END (all but type, seq and attach 0): 64 octets, on the route ring.
  * Host bits of addr are zero. */
 struct MSG_VIEW msg_route {

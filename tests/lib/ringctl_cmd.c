@@ -131,13 +131,14 @@ static uint16_t make_nexthop(const json_t *o, union msg *m)
 	struct msg_nexthop *n = (void *)m;
 
 	n->id = (uint32_t)ringctl_num(o, "id", 0);
-	n->kind = (uint8_t)ringctl_num(o, "kind", MSG_NH_DROP);
-	n->port = (uint16_t)ringctl_num(o, "port", 0);
-	n->family = addr(ringctl_text(o, "via"), n->via);
-	if (n->kind == MSG_NH_TUNNEL)
-		n->tunnel = handle(o, "tunnel", "tunnel_gen");
-	if (n->kind == MSG_NH_PORT && !n->family)
-		n->family = IP_V4; /* on link */
+	n->n = 1;
+	n->leg[0].kind = (uint8_t)ringctl_num(o, "kind", MSG_NH_DROP);
+	n->leg[0].port = (uint16_t)ringctl_num(o, "port", 0);
+	n->leg[0].family = addr(ringctl_text(o, "via"), n->leg[0].via);
+	if (n->leg[0].kind == MSG_NH_TUNNEL)
+		n->leg[0].tunnel = handle(o, "tunnel", "tunnel_gen");
+	if (n->leg[0].kind == MSG_NH_PORT && !n->leg[0].family)
+		n->leg[0].family = IP_V4; /* on link */
 	return sizeof(*n);
 }
 

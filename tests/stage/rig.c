@@ -58,10 +58,11 @@ static void port_start(uint16_t i, const char *name)
 
 static void nexthop(uint32_t id, uint8_t kind, uint32_t tunnel)
 {
-	struct msg_nexthop m = {.id = id, .kind = kind, .family = 4, .port = RIG_WAN, .tunnel = {tunnel, 1}};
+	struct msg_nexthop m = {
+		.id = id, .n = 1, .leg[0] = {.kind = kind, .family = 4, .port = RIG_WAN, .tunnel = {tunnel, 1}}};
 
 	if (kind == MSG_NH_PORT)
-		memcpy(m.via, (uint8_t[]){192, 0, 2, 254}, 4);
+		memcpy(m.leg[0].via, (uint8_t[]){192, 0, 2, 254}, 4);
 	if (fib_nexthop_set(rig->fib, &m) != 0)
 		abort();
 }

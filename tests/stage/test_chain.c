@@ -36,10 +36,11 @@ static uint32_t rnd(void)
 /* Route 10.2/16 into the tunnel, or to the LAN: the way out and the way back of a loop. */
 static void far_net(uint8_t kind)
 {
-	struct msg_nexthop m = {.id = RIG_NH_TUNNEL, .kind = kind, .family = 4, .port = RIG_LAN, .tunnel = {0, 1}};
+	struct msg_nexthop m = {
+		.id = RIG_NH_TUNNEL, .n = 1, .leg[0] = {.kind = kind, .family = 4, .port = RIG_LAN, .tunnel = {0, 1}}};
 
 	if (kind == MSG_NH_PORT)
-		memcpy(m.via, (uint8_t[]){10, 1, 0, 9}, 4);
+		memcpy(m.leg[0].via, (uint8_t[]){10, 1, 0, 9}, 4);
 	assert_int_equal(fib_nexthop_set(rig->fib, &m), 0);
 }
 

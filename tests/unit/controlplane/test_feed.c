@@ -121,7 +121,7 @@ static const char *state_of(const char *to)
 {
 	const char *found[2] = {to, ""};
 
-	feed_walk(rig.feed, find_state, found);
+	feed_walk(rig.feed, &(struct ip_prefix){0}, UINT32_MAX, find_state, found);
 	return found[1];
 }
 
@@ -158,9 +158,9 @@ static void a_gateway_names_the_port_of_its_network(void **state)
 	route("10.0.0.0/8", "192.168.2.9", NULL);
 	feed_config(rig.feed, &cfg);
 	AWAIT(n_ready == 1);
-	assert_int_equal(nh()->kind, MSG_NH_PORT);
-	assert_int_equal(nh()->port, 1);
-	assert_memory_equal(nh()->via, via, 4);
+	assert_int_equal(nh()->leg[0].kind, MSG_NH_PORT);
+	assert_int_equal(nh()->leg[0].port, 1);
+	assert_memory_equal(nh()->leg[0].via, via, 4);
 	assert_int_equal(set()->nexthop, nh()->id);
 }
 

@@ -66,7 +66,8 @@ static uint32_t naive_lookup(uint32_t addr, uint32_t none)
 
 static void set_nexthop(struct fib *f, uint32_t id, uint16_t port)
 {
-	struct msg_nexthop m = {.id = id, .kind = MSG_NH_PORT, .family = 4, .port = port, .via = {10, 0, 0, 1}};
+	struct msg_nexthop m = {
+		.id = id, .n = 1, .leg[0] = {.kind = MSG_NH_PORT, .family = 4, .port = port, .via = {10, 0, 0, 1}}};
 
 	assert_int_equal(fib_nexthop_set(f, &m), 0);
 }
@@ -285,7 +286,7 @@ static void sync_removes_what_was_not_set_again(void **state)
 static void next_hop_ids_of_a_new_attach_do_not_touch_older_routes(void **state)
 {
 	struct fib *f = make(100, NULL);
-	struct msg_nexthop tun = {.id = 1, .kind = MSG_NH_TUNNEL, .tunnel = {9, 1}};
+	struct msg_nexthop tun = {.id = 1, .n = 1, .leg[0] = {.kind = MSG_NH_TUNNEL, .tunnel = {9, 1}}};
 	(void)state;
 
 	assert_int_equal(fib_nexthop_set(f, &tun), 0);
@@ -295,7 +296,7 @@ static void next_hop_ids_of_a_new_attach_do_not_touch_older_routes(void **state)
 	settle(f);
 	fib_attached(f);
 	assert_int_equal(fib_set(f, 0x0b000000, 8, 1), -ENOENT); /* not set in this attach */
-	tun.tunnel.slot = 4;
+	tun.leg[0].tunnel.slot = 4;
 	assert_int_equal(fib_nexthop_set(f, &tun), 0);
 	assert_int_equal(fib_nh(f, lookup(f, 0x0a000001)).arg, 9);
 	assert_int_equal(fib_addr_set(f, 0x01010101), 0);

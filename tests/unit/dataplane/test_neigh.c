@@ -35,8 +35,9 @@ enum { US = 0xc0000201 /* 192.0.2.1 */, NET = 0xc0000200 };
 static int start(void **state)
 {
 	struct fib_params p = {.routes_max = 64, .n_nexthops = 8, .n_ports = 1};
-	struct msg_nexthop link = {.id = 1, .kind = MSG_NH_PORT, .family = 4};
-	struct msg_nexthop far = {.id = 2, .kind = MSG_NH_PORT, .family = 4, .via = {192, 0, 2, 254}};
+	struct msg_nexthop link = {.id = 1, .n = 1, .leg[0] = {.kind = MSG_NH_PORT, .family = 4}};
+	struct msg_nexthop far = {
+		.id = 2, .n = 1, .leg[0] = {.kind = MSG_NH_PORT, .family = 4, .via = {192, 0, 2, 254}}};
 	(void)state;
 
 	if (eal_start("512"))
@@ -338,7 +339,7 @@ static void addresses_are_announced_twice(void **state)
 
 static void a_next_hop_that_is_no_port_any_more_drops(void **state)
 {
-	struct msg_nexthop nh = {.id = 1, .kind = MSG_NH_PORT, .family = 4};
+	struct msg_nexthop nh = {.id = 1, .n = 1, .leg[0] = {.kind = MSG_NH_PORT, .family = 4}};
 	(void)state;
 
 	assert_false(forward(on_link, NET + 9, 0)); /* on its way up */

@@ -95,18 +95,35 @@ static const struct field f_addr[] = {HDR(msg_addr), IPV4(msg_addr, addr), F(msg
 				      F(msg_addr, plen, GUARDED), F(msg_addr, pad, GUARDED)};
 static const struct field f_nexthop_set[] = {HDR(msg_nexthop),
 					     F(msg_nexthop, id, GUARDED),
-					     F(msg_nexthop, kind, GUARDED),
-					     F(msg_nexthop, family, GUARDED),
-					     F(msg_nexthop, port, GUARDED),
-					     F(msg_nexthop, tunnel, GUARDED),
-					     IPV4(msg_nexthop, via)};
-static const struct field f_nexthop_del[] = {HDR(msg_nexthop),
-					     F(msg_nexthop, id, GUARDED),
-					     F(msg_nexthop, kind, GUARDED),
-					     F(msg_nexthop, family, GUARDED),
-					     F(msg_nexthop, port, GUARDED),
-					     F(msg_nexthop, tunnel, GUARDED),
-					     F(msg_nexthop, via, GUARDED)};
+					     F(msg_nexthop, n, GUARDED),
+					     F(msg_nexthop, pad, GUARDED),
+					     F(msg_nexthop, leg[0].kind, GUARDED),
+					     F(msg_nexthop, leg[0].family, GUARDED),
+					     F(msg_nexthop, leg[0].port, GUARDED),
+					     F(msg_nexthop, leg[0].tunnel, GUARDED),
+					     F(msg_nexthop, leg[0].pad, GUARDED),
+					     IPV4(msg_nexthop, leg[0].via),
+					     F(msg_nexthop, leg[1], GUARDED),
+					     F(msg_nexthop, leg[2], GUARDED),
+					     F(msg_nexthop, leg[3], GUARDED),
+					     F(msg_nexthop, leg[4], GUARDED),
+					     F(msg_nexthop, leg[5], GUARDED),
+					     F(msg_nexthop, leg[6], GUARDED),
+					     F(msg_nexthop, leg[7], GUARDED)};
+static const struct field f_nexthop_del[] = {HDR(msg_nexthop), F(msg_nexthop, id, GUARDED), F(msg_nexthop, n, GUARDED),
+					     F(msg_nexthop, pad, GUARDED), F(msg_nexthop, leg, GUARDED)};
+static const struct field f_fib_get[] = {HDR(msg_fib_get), IPV4(msg_fib_get, addr), F(msg_fib_get, family, GUARDED),
+					 F(msg_fib_get, pad, GUARDED)};
+static const struct field f_fib_info[] = {HDR(msg_fib_info),
+					  F(msg_fib_info, query, FREE),
+					  F(msg_fib_info, nexthop, FREE),
+					  F(msg_fib_info, routes, FREE),
+					  F(msg_fib_info, found, GUARDED),
+					  F(msg_fib_info, family, GUARDED),
+					  F(msg_fib_info, plen, GUARDED),
+					  F(msg_fib_info, n, GUARDED),
+					  IPV4(msg_fib_info, addr),
+					  F(msg_fib_info, leg, GUARDED)};
 static const struct field f_ack[] = {HDR(msg_ack), F(msg_ack, type, GUARDED), F(msg_ack, pad, GUARDED),
 				     F(msg_ack, status, GUARDED)};
 static const struct field f_sa_event[] = {HDR(msg_sa_event),
@@ -176,6 +193,8 @@ static const struct row {
 	ROW(MSG_ADDR_DEL, CMD, f_addr, msg_addr),
 	ROW(MSG_NEXTHOP_SET, CMD, f_nexthop_set, msg_nexthop),
 	ROW(MSG_NEXTHOP_DEL, CMD, f_nexthop_del, msg_nexthop),
+	ROW(MSG_FIB_GET, CMD, f_fib_get, msg_fib_get),
+	ROW(MSG_FIB_INFO, EVT, f_fib_info, msg_fib_info),
 	ROW(MSG_BARRIER, CMD, f_head, msg_barrier),
 	ROW(MSG_ACK, EVT, f_ack, msg_ack),
 	ROW(MSG_NACK, EVT, f_ack, msg_ack),
@@ -288,7 +307,7 @@ static void every_field_of_an_ike_slot_is_checked(void **state UNUSED)
 static void each_type_passes_its_own_door_only(void **state UNUSED)
 {
 	for (unsigned type = 0; type < MSG_TYPE_N + 100; type++) {
-		bool is_evt = type >= MSG_ACK && type <= MSG_SA_INFO_END;
+		bool is_evt = (type >= MSG_ACK && type <= MSG_SA_INFO_END) || type == MSG_FIB_INFO;
 		union msg m;
 
 		if (!valid_msg(&m, type)) {
@@ -414,15 +433,15 @@ static void a_nexthop_holds_only_what_its_kind_uses(void **state UNUSED)
 
 	for (unsigned kind = 0; kind < 256; kind++) {
 		valid_msg(&m, MSG_NEXTHOP_SET);
-		n->kind = (uint8_t)kind;
+		n->leg[0].kind = (uint8_t)kind;
 		assert_int_equal(msg_check_cmd(&m, &valid_limits), kind == MSG_NH_PORT ? 0 : -EBADMSG);
-		n->port = 0;
-		memset(n->via, 0, sizeof(n->via));
+		n->leg[0].port = 0;
+		memset(n->leg[0].via, 0, sizeof(n->leg[0].via));
 		assert_int_equal(msg_check_cmd(&m, &valid_limits),
 				 kind < MSG_NH_KIND_N && kind != MSG_NH_TUNNEL ? 0 : -EBADMSG);
-		n->tunnel = (struct msg_handle){3, 9};
+		n->leg[0].tunnel = (struct msg_handle){3, 9};
 		assert_int_equal(msg_check_cmd(&m, &valid_limits), kind == MSG_NH_TUNNEL ? 0 : -EBADMSG);
-		n->tunnel.slot = valid_limits.tunnels;
+		n->leg[0].tunnel.slot = valid_limits.tunnels;
 		assert_int_equal(msg_check_cmd(&m, &valid_limits), -EBADMSG);
 	}
 }

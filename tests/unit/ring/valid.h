@@ -104,12 +104,26 @@ static inline bool valid_cmd(union msg *m, unsigned type)
 							  .plen = 32};
 		return true;
 	case MSG_NEXTHOP_SET:
-		*(struct msg_nexthop *)m = (struct msg_nexthop){.hdr = valid_hdr(type, sizeof(struct msg_nexthop)),
-								.id = 7,
-								.kind = MSG_NH_PORT,
-								.family = 4,
-								.port = 1,
-								.via = {192, 0, 2, 9}};
+		*(struct msg_nexthop *)m = (struct msg_nexthop){
+			.hdr = valid_hdr(type, sizeof(struct msg_nexthop)),
+			.id = 7,
+			.n = 1,
+			.leg[0] = {.kind = MSG_NH_PORT, .family = 4, .port = 1, .via = {192, 0, 2, 9}}};
+		return true;
+	case MSG_FIB_GET:
+		*(struct msg_fib_get *)m = (struct msg_fib_get){
+			.hdr = valid_hdr(type, sizeof(struct msg_fib_get)), .addr = {10, 1, 2, 3}, .family = 4};
+		return true;
+	case MSG_FIB_INFO:
+		*(struct msg_fib_info *)m = (struct msg_fib_info){.hdr = valid_hdr(type, sizeof(struct msg_fib_info)),
+								  .query = 9,
+								  .nexthop = 7,
+								  .found = 1,
+								  .family = 4,
+								  .plen = 24,
+								  .n = 1,
+								  .addr = {10, 1, 2, 0},
+								  .leg[0] = {.kind = MSG_NH_TUNNEL, .tunnel = {3, 9}}};
 		return true;
 	case MSG_NEXTHOP_DEL:
 		*(struct msg_nexthop *)m =
