@@ -43,6 +43,14 @@ enum {
 	BGP_HAS_LOCAL = 1 << 4, /* originated here */
 };
 
+/* What attrs->partial says. */
+enum {
+	BGP_PARTIAL_AGGREGATOR = 1 << 0,
+	BGP_PARTIAL_COMMUNITIES = 1 << 1,
+	BGP_PARTIAL_EXT = 1 << 2,
+	BGP_PARTIAL_LARGE = 1 << 3,
+};
+
 /* An attribute set. In data, one behind the other: AS_PATH as segments {type, count, 4-octet AS ...}, communities (4 each),
  * extended (8 each), large (12 each), then unknown transitive attributes as whole TLVs, their Partial bit set. All in network order.
  * What compares equal is one set: every octet counts but refs; padding is zero. */
@@ -53,8 +61,8 @@ struct bgp_attrs {
 	uint32_t agg_as, agg_id; /* host order */
 	struct ip_addr nexthop;  /* MP: the global address (RFC 2545 3) */
 	uint8_t origin, has;
-	uint8_t pad;
-	uint16_t hops; /* length for the decision: an AS_SET counts 1 (4271 9.1.2.2) */
+	uint8_t partial; /* BGP_PARTIAL_*: some AS before us did not know it (4271 5) */
+	uint16_t hops;   /* length for the decision: an AS_SET counts 1 (4271 9.1.2.2) */
 	uint16_t path_len, comm_len, ext_len, large_len, other_len; /* octets in data */
 	uint8_t data[];
 };

@@ -5,8 +5,7 @@
 #include <stdint.h>
 
 #include "bgp/attr.h"
-
-enum { BGP_MSG_MAX = 4096, BGP_HDR = 19 };
+#include "bgp/wire.h"
 
 /* A decoded UPDATE. NLRI fields are views of the message and have been checked: update_next() cannot fail on them. With
  * verdict TREAT_AS_WITHDRAW the caller withdraws what announce_* name and everything in withdraw_*; attrs are then void. */
