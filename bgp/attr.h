@@ -28,6 +28,7 @@ enum bgp_attr_code {
 	BGP_EXT_COMMUNITIES = 16,
 	BGP_AS4_PATH = 17,
 	BGP_AS4_AGGREGATOR = 18,
+	BGP_IPV6_EXT_COMMUNITIES = 25, /* kept as it comes (RFC 5701) */
 	BGP_LARGE_COMMUNITIES = 32,
 };
 enum { BGP_ATTR_OPTIONAL = 0x80, BGP_ATTR_TRANSITIVE = 0x40, BGP_ATTR_PARTIAL = 0x20, BGP_ATTR_EXTLEN = 0x10 };
@@ -115,8 +116,10 @@ struct bgp_error {
 /* How the session codes things: negotiated, constant while it lives. */
 struct bgp_codec {
 	bool as4;          /* RFC 6793: both sides */
-	bool mp_v4, mp_v6; /* negotiated families */
-	uint32_t local_as, peer_as;
+	bool mp_v4, mp_v6; /* negotiated families; mp_v4 also when neither side spoke of any (4760 8) */
+	bool as_sets;      /* take paths with an AS_SET (9774: treat as withdraw) */
+	uint32_t local_as;
+	uint32_t peer_as;             /* 0: the first AS of a path is not checked */
 	struct ip_addr local, remote; /* of the TCP connection */
 };
 

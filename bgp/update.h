@@ -24,7 +24,8 @@ struct bgp_update {
  * meets a message without reachable NLRI (7606 5.2), on duplicate MP_REACH/MP_UNREACH (7606 3g). */
 enum bgp_verdict update_decode(struct rd body, const struct bgp_codec *c, struct bgp_update *u, struct bgp_error *err);
 
-/* The next prefix of a checked NLRI field, host bits cleared; false at the end. */
+/* The next prefix of a checked NLRI field, host bits cleared; false at the end. Multicast and link-local ones, which cannot be
+ * routes (4271 6.3), are passed over. */
 bool update_next(struct rd *nlri, uint8_t family, struct ip_prefix *out);
 
 /* --- building: one message, header included, at most BGP_MSG_MAX octets --- */
@@ -32,7 +33,9 @@ bool update_next(struct rd *nlri, uint8_t family, struct ip_prefix *out);
 struct update_build {
 	struct wr w;
 	uint8_t family;
-	size_t len_at; /* where NLRI or MP length is patched in */
+	size_t attrs_at; /* where the attributes' length is patched in */
+	size_t len_at;   /* where the length of the withdrawn routes, or of MP_*, is patched in; 0: nowhere */
+	size_t tail;     /* octets behind the NLRI: kept at the end of the buffer, or zeroes */
 	bool announce;
 };
 /* Begin an announcement of prefixes of one family with set a (v6: MP_REACH with a->nexthop). buf of cap octets. */

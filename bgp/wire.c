@@ -118,7 +118,8 @@ static bool capability(uint8_t code, struct rd v, struct bgp_open *o)
 		o->as = rd_u32(&v);
 		return rd_done(&v);
 	default:
-		o->unknown += o->unknown < UINT8_MAX;
+		if (o->unknown < UINT8_MAX)
+			o->unknown++;
 		return true;
 	}
 }
