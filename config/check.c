@@ -33,29 +33,6 @@ static bool is_ours(const struct config *c, const struct ip_addr *a)
 	return has_addr(c->gateway_addr, c->n_gateway_addr, a);
 }
 
-static void unknown_port(struct load *l, const struct cfg_tunnel *t)
-{
-	const struct config *c = l->c;
-	const char *near = NULL;
-	unsigned best = 3;
-
-	for (unsigned i = 0; i < c->n_ports; i++) {
-		unsigned d = nearest_distance(t->local.port, c->port[i].name, 2);
-
-		if (c->port[i].name[0] && d < best) {
-			best = d;
-			near = c->port[i].name;
-		}
-	}
-	at(l, t, "local.port");
-	if (!near) {
-		load_error(l, load_line(l, t->local.port), "there is no port `%s`: write the name of one under `ports`",
-			   t->local.port);
-		return;
-	}
-	load_error(l, load_line(l, t->local.port), "there is no port `%s`: did you mean `%s`?", t->local.port, near);
-}
-
 /* Our outer address: as written, or the port's first. */
 static void check_local(struct load *l, struct cfg_tunnel *t)
 {
@@ -66,7 +43,9 @@ static void check_local(struct load *l, struct cfg_tunnel *t)
 	if (!t->local.port[0])
 		return;
 	if (!p) {
-		unknown_port(l, t);
+		at(l, t, "local.port");
+		nearest_name_error(l, load_line(l, t->local.port), "port", "ports", t->local.port, c->port,
+				   sizeof(c->port[0]), c->n_ports);
 		return;
 	}
 	if (t->mtu && t->mtu >= p->mtu) {
@@ -195,6 +174,8 @@ void check_all(struct load *l)
 	}
 	check_peers(l);
 	check_twins(l, routed);
+	check_policies(l);
+	check_bgp(l);
 	index_fini(&names);
 	free(routed);
 }

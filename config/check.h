@@ -11,5 +11,11 @@ void check_all(struct load *l);
 void check_net(struct load *l, const struct index *tunnels, bool *routed);
 /* The way to each peer (check_peer.c). */
 void check_peers(struct load *l);
+/* `bgp`: what follows from other fields is filled in (check_bgp.c). */
+void check_bgp(struct load *l);
+/* What Azure takes of a peer of its kinds; p's defaults are filled in (check_azure.c). */
+void check_azure(struct load *l, const struct cfg_bgp_peer *p);
+/* The names in policies (check_policy.c). */
+void check_policies(struct load *l);
 /* Tunnels against each other (check_twins.c). */
 void check_twins(struct load *l, const bool *routed);

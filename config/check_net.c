@@ -243,6 +243,8 @@ static int by_prefix(const void *a, const void *b)
 
 	if (r || x->to.len != y->to.len)
 		return r ? r : x->to.len < y->to.len ? -1 : 1;
+	if (x->distance != y->distance)
+		return x->distance < y->distance ? -1 : 1;
 	return x < y ? -1 : x > y;
 }
 
@@ -258,8 +260,10 @@ static void refuse_twin_routes(struct load *l)
 		qsort(r, c->n_routes, sizeof(*r), by_prefix);
 	set_path(l, "routes", "to", NULL);
 	for (unsigned i = 1; i < c->n_routes; i++)
-		if (r[i]->to.addr.family && ip_prefix_equal(&r[i]->to, &r[i - 1]->to))
-			load_error(l, load_line(l, &r[i]->to), "%s has a route in line %u already: keep one",
+		if (r[i]->to.addr.family && ip_prefix_equal(&r[i]->to, &r[i - 1]->to) &&
+		    r[i]->distance == r[i - 1]->distance)
+			load_error(l, load_line(l, &r[i]->to),
+				   "%s has a route in line %u already: keep one, or give them different distances",
 				   ip_prefix_str(&r[i]->to, text), load_line(l, &r[i - 1]->to));
 	free(r);
 }

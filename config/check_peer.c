@@ -20,7 +20,10 @@ static int cmp(const struct ip_prefix *x, const struct ip_prefix *y)
 
 static int by_prefix(const void *a, const void *b)
 {
-	return cmp(&(*(const struct cfg_route *const *)a)->to, &(*(const struct cfg_route *const *)b)->to);
+	const struct cfg_route *x = *(const struct cfg_route *const *)a, *y = *(const struct cfg_route *const *)b;
+	int r = cmp(&x->to, &y->to);
+
+	return r ? r : (int)x->distance - (int)y->distance;
 }
 
 static void ways_init(struct ways *w, struct load *l)
@@ -34,6 +37,12 @@ static void ways_init(struct ways *w, struct load *l)
 			w->r[w->n++] = &c->route[i];
 	if (w->n)
 		qsort(w->r, w->n, sizeof(*w->r), by_prefix);
+	for (unsigned i = 0, n = w->n; i < n; i++) { /* of several to one network the nearest */
+		if (!i)
+			w->n = 0;
+		if (!w->n || cmp(&w->r[w->n - 1]->to, &w->r[i]->to))
+			w->r[w->n++] = w->r[i];
+	}
 }
 
 static const struct cfg_route *exact(const struct ways *w, const struct ip_prefix *p)

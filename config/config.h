@@ -32,6 +32,8 @@ enum {
 	CFG_COMMUNITIES_MAX = 16,  /* in one condition or action */
 };
 
+#define CFG_TUN_DEFAULT "esplanade%d"
+
 enum cfg_idle { CFG_IDLE_ADAPTIVE, CFG_IDLE_SPIN };
 enum cfg_start { CFG_START_ALWAYS, CFG_START_ON_TRAFFIC, CFG_START_RESPOND_ONLY };
 enum cfg_encap { CFG_ENCAP_AUTO, CFG_ENCAP_FORCE, CFG_ENCAP_NEVER };
@@ -142,7 +144,7 @@ struct cfg_tunnel {
 
 /* ---- BGP (RFC 4271) ---- */
 
-/* Presets of a peer: data (cfg_bgp_kinds()), not code. */
+/* Presets of a peer: data (kind.c), not code. */
 enum cfg_bgp_kind { CFG_BGP_PLAIN, CFG_BGP_AZURE_VPN_GATEWAY, CFG_BGP_AZURE_ROUTE_SERVER };
 enum { CFG_BGP_V4 = 1 << 0, CFG_BGP_V6 = 1 << 1 };
 enum cfg_bgp_connect { CFG_BGP_BOTH, CFG_BGP_ACTIVE, CFG_BGP_PASSIVE };
@@ -166,6 +168,7 @@ struct cfg_bgp_peer {
 	uint16_t connect_retry_s; /* default 10 */
 	bool default_originate;
 	bool shutdown;           /* configured, but not to be spoken to */
+	bool has_password;       /* also where secrets are not read */
 	struct secret *password; /* TCP-MD5 (RFC 2385); NULL: none */
 	uint32_t max_prefix_in;  /* Cease 6/1 above; 0: no limit */
 	uint32_t max_prefix_out; /* never exceeded; 0: no limit; Azure kinds 4000 and 1000 */
@@ -175,7 +178,7 @@ struct cfg_bgp_peer {
 struct cfg_prefix_rule {
 	bool permit;
 	struct ip_prefix prefix;
-	uint8_t ge, le; /* lengths that match; without `ge`/`le` both are prefix.len */
+	uint8_t ge, le; /* lengths that match; neither given: both are prefix.len; `ge` alone: le is 32 or 128 */
 	unsigned line;
 };
 struct cfg_prefix_list {
@@ -206,7 +209,7 @@ struct cfg_policy_entry {
 	struct {
 		bool med_set, local_pref_set, remove_communities;
 		uint32_t med, local_pref;
-		struct ip_addr next_hop;                 /* IP_NONE: not set */
+		struct ip_addr next_hop;                 /* IP_NONE: not set; only of routes of its family */
 		uint32_t prepend_as;                     /* 0: our own */
 		uint8_t prepend;                         /* times */
 		uint32_t remove_as;                      /* every occurrence leaves the path; 0: none */
@@ -234,6 +237,15 @@ struct cfg_bgp {
 	unsigned n_peers;
 };
 
+/* Every error of a file, in line order. */
+struct cfg_errors {
+	struct cfg_error {
+		unsigned line; /* 0: the file as a whole */
+		char *text;    /* what is wrong, and what to write */
+	} * e;
+	unsigned n;
+};
+
 struct config {
 	char gateway_name[CFG_NAME_MAX];
 	struct ip_prefix gateway_addr[CFG_ADDRS_MAX];
@@ -253,15 +265,7 @@ struct config {
 	unsigned n_as_path_lists;
 	struct cfg_policy *policy;
 	unsigned n_policies;
-};
-
-/* Every error of a file, in line order. */
-struct cfg_errors {
-	struct cfg_error {
-		unsigned line; /* 0: the file as a whole */
-		char *text;    /* what is wrong, and what to write */
-	} * e;
-	unsigned n;
+	struct cfg_errors notes; /* what is legal but hardly meant, in line order: `gwctl config check` shows them */
 };
 
 /* Read and check path. NULL on any error: errs then has at least one, and nothing else has happened.

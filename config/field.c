@@ -254,6 +254,23 @@ void field_route_tunnel(struct load *l, const struct tree_node *n, void *route)
 		field_name(l, s, n->line, r->tunnel);
 }
 
+void field_tun(struct load *l, const struct tree_node *n, void *dataplane)
+{
+	const char *s = load_value(l, n, "a name such as esplanade0");
+	struct cfg_dataplane *d = dataplane;
+	char show[80];
+
+	load_mark(l, d->tun, n->line);
+	if (!s)
+		return;
+	if (!is_iface(s, strlen(s)))
+		load_error(l, n->line,
+			   "\"%s\" is not the name of an interface: write up to 15 octets such as esplanade0",
+			   load_show(n, show));
+	else
+		snprintf(d->tun, sizeof(d->tun), "%s", s);
+}
+
 void field_blackhole(struct load *l, const struct tree_node *n, void *route)
 {
 	struct cfg_route *r = route;
@@ -343,8 +360,7 @@ void field_psk(struct load *l, const struct tree_node *n, void *tunnel)
 	struct cfg_tunnel *t = tunnel;
 
 	load_mark(l, &t->psk, n->line);
-	if (!l->inline_line)
-		l->inline_line = n->line;
+	load_inline(l, "PSK", "psk-file", n->line);
 	if (!s)
 		return;
 	if (strlen(s) > CFG_PSK_MAX) {
@@ -372,7 +388,7 @@ void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel)
 	*file = xstrdup(s);
 	if (!l->secrets)
 		return;
-	if (psk_read(l->dir, s, &psk, err, sizeof(err)) < 0) {
+	if (psk_read(l->dir, s, "PSK", CFG_PSK_MAX, &psk, err, sizeof(err)) < 0) {
 		load_error(l, n->line, "%s", err);
 	} else if (!t->psk) { /* both given: check.c says so */
 		t->psk = xcalloc(1, sizeof(*t->psk));

@@ -14,6 +14,7 @@ void field_gateway_name(struct load *l, const struct tree_node *n, void *config)
 void field_workers(struct load *l, const struct tree_node *n, void *dataplane);
 void field_hugepages(struct load *l, const struct tree_node *n, void *dataplane);
 void field_device(struct load *l, const struct tree_node *n, void *port);
+void field_tun(struct load *l, const struct tree_node *n, void *dataplane);
 void field_to(struct load *l, const struct tree_node *n, void *route);
 void field_via(struct load *l, const struct tree_node *n, void *route);
 void field_route_tunnel(struct load *l, const struct tree_node *n, void *route);

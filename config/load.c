@@ -10,19 +10,46 @@
 #include "config/check.h"
 #include "config/schema.h"
 
-void load_error(struct load *l, unsigned line, const char *fmt, ...)
+static const char *where(const struct load *l, char path[256])
 {
-	char path[256] = "", esc[64];
+	char esc[64];
 	size_t o = 0;
-	va_list ap;
 
-	for (unsigned i = 0; i < l->depth && o < sizeof(path) - sizeof(esc) - 3; i++)
-		o += (size_t)snprintf(path + o, sizeof(path) - o, "%s%s%s", i ? "." : "",
+	path[0] = '\0';
+	for (unsigned i = 0; i < l->depth && o < 256 - sizeof(esc) - 3; i++)
+		o += (size_t)snprintf(path + o, 256 - o, "%s%s%s", i ? "." : "",
 				      log_esc(l->path[i], strlen(l->path[i]), esc, sizeof(esc)),
 				      i == l->depth - 1 ? ": " : "");
+	return path;
+}
+
+void load_error(struct load *l, unsigned line, const char *fmt, ...)
+{
+	char path[256];
+	va_list ap;
+
 	va_start(ap, fmt);
-	errors_add_at(l->errs, line, path, fmt, ap);
+	errors_add_at(l->errs, line, where(l, path), fmt, ap);
 	va_end(ap);
+}
+
+void load_note(struct load *l, unsigned line, const char *fmt, ...)
+{
+	char path[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	errors_add_at(&l->c->notes, line, where(l, path), fmt, ap);
+	va_end(ap);
+}
+
+void load_inline(struct load *l, const char *what, const char *key, unsigned line)
+{
+	if (l->in_file.line)
+		return;
+	l->in_file.line = line;
+	l->in_file.what = what;
+	l->in_file.key = key;
 }
 
 void load_mark(struct load *l, const void *field, unsigned line)
@@ -85,6 +112,9 @@ static struct config *config_new(void)
 	c->dataplane.n_workers = 1;
 	c->dataplane.sa_max = 4096;
 	c->dataplane.routes_max = 65536;
+	snprintf(c->dataplane.tun, sizeof(c->dataplane.tun), "%s", CFG_TUN_DEFAULT);
+	c->bgp.multipath = 8;
+	c->bgp.port = 179;
 	return c;
 }
 
@@ -95,10 +125,10 @@ static void read_root(struct load *l, const struct tree_node *root, unsigned mod
 		return;
 	}
 	schema_read(l, &schema_root, root, l->c);
-	if (l->secrets && l->inline_line && (mode & 077))
-		errors_add(l->errs, l->inline_line,
-			   "a PSK stands in a file that is open to others (mode %04o): chmod 600 it, or use psk-file",
-			   mode);
+	if (l->secrets && l->in_file.line && (mode & 077))
+		errors_add(l->errs, l->in_file.line,
+			   "a %s stands in a file that is open to others (mode %04o): chmod 600 it, or use %s",
+			   l->in_file.what, mode, l->in_file.key);
 	check_all(l);
 }
 
@@ -115,17 +145,51 @@ struct config *load_text(const char *text, size_t len, const char *dir, unsigned
 	}
 	tree_free(t);
 	free(l.mark);
-	if (errs->n == before)
+	if (errs->n == before) {
+		errors_sort(&l.c->notes);
 		return l.c;
+	}
 	errors_sort(errs);
 	config_free(l.c);
 	return NULL;
+}
+
+static void free_bgp(struct cfg_bgp *b)
+{
+	for (unsigned i = 0; i < b->n_peers; i++) {
+		if (b->peer[i].password)
+			secret_fini(b->peer[i].password);
+		free(b->peer[i].password);
+		free(b->password_file[i]);
+	}
+	free(b->peer);
+	free(b->password_file);
+	free(b->originate);
+}
+
+static void free_lists(struct config *c)
+{
+	for (unsigned i = 0; i < c->n_prefix_lists; i++)
+		free(c->prefix_list[i].rule);
+	for (unsigned i = 0; i < c->n_as_path_lists; i++) {
+		for (unsigned j = 0; j < c->as_path_list[i].n_rules; j++)
+			free(c->as_path_list[i].rule[j].regex);
+		free(c->as_path_list[i].rule);
+	}
+	for (unsigned i = 0; i < c->n_policies; i++)
+		free(c->policy[i].entry);
+	free(c->prefix_list);
+	free(c->as_path_list);
+	free(c->policy);
 }
 
 void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	free_bgp(&c->bgp);
+	free_lists(c);
+	cfg_errors_free(&c->notes);
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
 		if (c->tunnel[i].psk)
 			secret_fini(c->tunnel[i].psk);
@@ -151,5 +215,29 @@ const struct cfg_port *config_port(const struct config *c, const char *name)
 	for (unsigned i = 0; i < c->n_ports; i++)
 		if (!strcmp(c->port[i].name, name))
 			return &c->port[i];
+	return NULL;
+}
+
+const struct cfg_prefix_list *config_prefix_list(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->n_prefix_lists; i++)
+		if (!strcmp(c->prefix_list[i].name, name))
+			return &c->prefix_list[i];
+	return NULL;
+}
+
+const struct cfg_as_path_list *config_as_path_list(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->n_as_path_lists; i++)
+		if (!strcmp(c->as_path_list[i].name, name))
+			return &c->as_path_list[i];
+	return NULL;
+}
+
+const struct cfg_policy *config_policy(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->n_policies; i++)
+		if (!strcmp(c->policy[i].name, name))
+			return &c->policy[i];
 	return NULL;
 }

@@ -23,7 +23,10 @@ struct load {
 	bool secrets;                    /* read and keep PSKs */
 	const char *path[LOAD_PATH_MAX]; /* keys from the root to here */
 	unsigned depth;
-	unsigned inline_line; /* the first line with a PSK in the file itself; 0: none */
+	struct {
+		unsigned line;          /* the first with a secret in the file itself; 0: none */
+		const char *what, *key; /* "PSK"; where it is better kept */
+	} in_file;
 	struct load_mark *mark;
 	unsigned n_marks, cap_marks;
 	bool sorted; /* marks: by address, ready for load_line() */
@@ -39,6 +42,10 @@ void load_error(struct load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4
 void load_mark(struct load *l, const void *field, unsigned line);
 /* The line of *field; 0 when it is not in the file. All marks have been made. */
 unsigned load_line(struct load *l, const void *field);
+/* A secret stands in the file itself. */
+void load_inline(struct load *l, const char *what, const char *key, unsigned line);
+/* What is legal, but hardly meant: "path.to.key: text" into the config's notes. */
+void load_note(struct load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4);
 /* Value for an error text: escaped, cut; buf is lent. */
 const char *load_show(const struct tree_node *n, char buf[80]);
 /* The text of a value that is not empty; NULL after an error ("write `what`"). */

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-enum { WORD_MAX = 32 };
+enum { WORD_MAX = 32, LOOK_AT = 4096 /* names compared for a suggestion */ };
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
@@ -85,4 +85,24 @@ void nearest_error(struct load *l, const struct schema *s, const struct tree_nod
 		list_keys(s, all, sizeof(all));
 		load_error(l, n->key_line, "`%s` is unknown: the keys here are %s", esc, all);
 	}
+}
+
+void nearest_name_error(struct load *l, unsigned line, const char *what, const char *block, const char *name,
+			const void *rows, size_t stride, unsigned n)
+{
+	const char *near = NULL, *row = rows;
+	unsigned best = 3;
+
+	for (unsigned i = 0; i < n && i < LOOK_AT; i++, row += stride) {
+		unsigned d = row[0] ? nearest_distance(name, row, 2) : best;
+
+		if (d < best) {
+			best = d;
+			near = row;
+		}
+	}
+	if (near)
+		load_error(l, line, "there is no %s `%s`: did you mean `%s`?", what, name, near);
+	else
+		load_error(l, line, "there is no %s `%s`: write the name of one under `%s`", what, name, block);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "config/config.h"
+#include "config/print.h"
 #include "config/proposal.h"
 #include "config/select.h"
 #include "config/value.h"
@@ -36,7 +36,7 @@ static bool is_odd(uint32_t ch)
 }
 
 /* Between double quotes; the tree gives nothing but UTF-8. YAML 1.1 5.6 */
-static void put_quoted(FILE *f, const char *s)
+void print_quoted(FILE *f, const char *s)
 {
 	fputc('"', f);
 	while (*s) {
@@ -80,6 +80,8 @@ static void put_dataplane(FILE *f, const struct cfg_dataplane *d)
 	if (d->memory_mb)
 		fprintf(f, "  memory: %uMB\n", d->memory_mb);
 	fprintf(f, "  max-sas: %u\n  max-routes: %u\n", d->sa_max, d->routes_max);
+	if (strcmp(d->tun, CFG_TUN_DEFAULT))
+		fprintf(f, "  tun: %s\n", d->tun);
 }
 
 static void put_ports(FILE *f, const struct config *c)
@@ -89,7 +91,7 @@ static void put_ports(FILE *f, const struct config *c)
 		const struct cfg_port *p = &c->port[i];
 
 		fprintf(f, "  %s:\n    device: ", p->name);
-		put_quoted(f, p->device);
+		print_quoted(f, p->device);
 		fputc('\n', f);
 		put_prefixes(f, "    ", p->addr, p->n_addr);
 		fprintf(f, "    mtu: %u\n", p->mtu);
@@ -107,11 +109,14 @@ static void put_routes(FILE *f, const struct config *c)
 
 		fprintf(f, "  - {to: %s, ", ip_prefix_str(&r->to, text));
 		if (r->blackhole)
-			fputs("blackhole: true}\n", f);
+			fputs("blackhole: true", f);
 		else if (r->tunnel[0])
-			fprintf(f, "tunnel: %s}\n", r->tunnel);
+			fprintf(f, "tunnel: %s", r->tunnel);
 		else
-			fprintf(f, "via: %s}\n", ip_str(&r->via, text));
+			fprintf(f, "via: %s", ip_str(&r->via, text));
+		if (r->distance != 1)
+			fprintf(f, ", distance: %u", r->distance);
+		fputs("}\n", f);
 	}
 }
 
@@ -120,7 +125,7 @@ static void put_id(FILE *f, const struct cfg_id *id)
 	char text[2 * CFG_ID_MAX + 16];
 
 	fputs("      id: ", f);
-	put_quoted(f, cfg_id_str(id, text, sizeof(text)));
+	print_quoted(f, cfg_id_str(id, text, sizeof(text)));
 	fputc('\n', f);
 }
 
@@ -138,7 +143,7 @@ static void put_auth(FILE *f, const char *psk_file)
 {
 	if (psk_file) {
 		fputs("    auth: {psk-file: ", f);
-		put_quoted(f, psk_file);
+		print_quoted(f, psk_file);
 		fputs("}\n", f);
 	} else {
 		fputs("    auth: {psk: \"<hidden>\"}  # not shown: write the PSK here, or better psk-file\n", f);
@@ -236,7 +241,7 @@ char *config_print(const struct config *c)
 	if (!f)
 		log_fatal(LOG_CONFIG, "out of memory for the canonical file");
 	fputs("gateway:\n  name: ", f);
-	put_quoted(f, c->gateway_name);
+	print_quoted(f, c->gateway_name);
 	fputc('\n', f);
 	put_prefixes(f, "  ", c->gateway_addr, c->n_gateway_addr);
 	put_dataplane(f, &c->dataplane);
@@ -246,6 +251,7 @@ char *config_print(const struct config *c)
 		fputs("tunnels:\n", f);
 	for (unsigned i = 0; i < c->n_tunnels; i++)
 		put_tunnel(f, &c->tunnel[i], c->psk_file[i]);
+	print_bgp(f, c);
 	if (fclose(f) != 0)
 		log_fatal(LOG_CONFIG, "out of memory for the canonical file");
 	return text;

@@ -11,7 +11,7 @@
 #include "config/config.h"
 
 /* A plain file that only its owner can read. */
-static int check_file(int fd, const char *path, char *err, size_t cap)
+static int check_file(int fd, const char *path, const char *what, char *err, size_t cap)
 {
 	struct stat st;
 
@@ -20,11 +20,11 @@ static int check_file(int fd, const char *path, char *err, size_t cap)
 		return -EIO;
 	}
 	if (S_ISDIR(st.st_mode)) {
-		snprintf(err, cap, "%s is a directory: write the path of the file with the PSK", path);
+		snprintf(err, cap, "%s is a directory: write the path of the file with the %s", path, what);
 		return -EISDIR;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		snprintf(err, cap, "%s is not a plain file: write the path of the file with the PSK", path);
+		snprintf(err, cap, "%s is not a plain file: write the path of the file with the %s", path, what);
 		return -EINVAL;
 	}
 	if (st.st_mode & 077) {
@@ -53,7 +53,7 @@ static ssize_t read_all(int fd, uint8_t *b, size_t cap)
 	return (ssize_t)n;
 }
 
-static int take(int fd, const char *path, struct secret *out, char *err, size_t cap)
+static int take(int fd, const char *path, const char *what, size_t max, struct secret *out, char *err, size_t cap)
 {
 	uint8_t b[CFG_PSK_MAX + 3]; /* "\r\n", and one octet that tells "too long" */
 	ssize_t n = read_all(fd, b, sizeof(b));
@@ -69,16 +69,16 @@ static int take(int fd, const char *path, struct secret *out, char *err, size_t 
 			n--;
 	}
 	if (!n)
-		snprintf(err, cap, "%s is empty: write the PSK into it", path);
-	else if (n > CFG_PSK_MAX)
-		snprintf(err, cap, "the PSK in %s is longer than %d octets", path, CFG_PSK_MAX);
+		snprintf(err, cap, "%s is empty: write the %s into it", path, what);
+	else if ((size_t)n > max)
+		snprintf(err, cap, "the %s in %s is longer than %zu octets", what, path, max);
 	else
 		r = secret_set(out, b, (size_t)n);
 	secret_wipe(b, sizeof(b));
 	return r;
 }
 
-int psk_read(const char *dir, const char *path, struct secret *out, char *err, size_t cap)
+int psk_read(const char *dir, const char *path, const char *what, size_t max, struct secret *out, char *err, size_t cap)
 {
 	char full[4096];
 	int n = dir && path[0] != '/' ? snprintf(full, sizeof(full), "%s/%s", dir, path)
@@ -86,18 +86,18 @@ int psk_read(const char *dir, const char *path, struct secret *out, char *err, s
 	int fd, r;
 
 	if (n < 0 || (size_t)n >= sizeof(full)) {
-		snprintf(err, cap, "the path of the PSK file is too long");
+		snprintf(err, cap, "the path of the %s file is too long", what);
 		return -ENAMETOOLONG;
 	}
 	fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not stop us */
 	if (fd < 0) {
 		r = -errno;
-		snprintf(err, cap, "cannot open the PSK file %s: %s", path, err_str(r));
+		snprintf(err, cap, "cannot open the %s file %s: %s", what, path, err_str(r));
 		return r;
 	}
-	r = check_file(fd, path, err, cap);
+	r = check_file(fd, path, what, err, cap);
 	if (r == 0)
-		r = take(fd, path, out, err, cap);
+		r = take(fd, path, what, max, out, err, cap);
 	close(fd);
 	return r;
 }

@@ -4,6 +4,7 @@
 
 #include "base/xalloc.h"
 #include "config/field.h"
+#include "config/lists.h"
 #include "config/select.h"
 
 enum {
@@ -48,6 +49,8 @@ static void *room_routes(struct load *l, void *base, unsigned n, unsigned line, 
 	(void)line;
 	c->n_routes = n; /* check_net.c compares it with max-routes, which may stand further down */
 	c->route = xcalloc(n, sizeof(c->route[0]));
+	for (unsigned i = 0; i < n; i++)
+		c->route[i].distance = 1;
 	*stride = sizeof(c->route[0]);
 	return c->route;
 }
@@ -108,6 +111,7 @@ static const struct schema_key dataplane_keys[] = {
 	 .min = 16,
 	 .max = 4000000,
 	 .help = "a number such as 65536"},
+	{.key = "tun", .type = SCHEMA_CUSTOM, .read = field_tun, .help = "a name such as esplanade0"},
 };
 
 static const struct schema_key port_keys[] = {
@@ -140,6 +144,12 @@ static const struct schema_key route_keys[] = {
 	{.key = "via", .type = SCHEMA_CUSTOM, .read = field_via, .help = "the next router's address"},
 	{.key = "tunnel", .type = SCHEMA_CUSTOM, .read = field_route_tunnel, .help = "the name of a tunnel"},
 	{.key = "blackhole", .type = SCHEMA_CUSTOM, .read = field_blackhole, .help = "true"},
+	{.key = "distance",
+	 .type = SCHEMA_UINT,
+	 AT(cfg_route, distance),
+	 .min = 1,
+	 .max = 255,
+	 .help = "a number of 1 to 255"},
 };
 
 static const struct schema_key local_keys[] = {
@@ -292,10 +302,10 @@ static const struct schema_key root_keys[] = {
 	 .sub = &tunnel,
 	 .rows = room_tunnels,
 	 .help = "NAME: {local: ..., remote: ..., auth: ...}"},
-	LATER("bgp"),
-	LATER("prefix-lists"),
-	LATER("as-path-lists"),
-	LATER("policies"),
+	{.key = "bgp", .type = SCHEMA_BLOCK, AT(config, bgp), .sub = &schema_bgp, .help = "{as: NUMBER, peers: ...}"},
+	{.key = "prefix-lists", .type = SCHEMA_CUSTOM, .read = lists_prefix, .help = "NAME: [{permit: NETWORK}]"},
+	{.key = "as-path-lists", .type = SCHEMA_CUSTOM, .read = lists_as_path, .help = "NAME: [{permit: \"REGEX\"}]"},
+	{.key = "policies", .type = SCHEMA_CUSTOM, .read = lists_policy, .help = "NAME: [{permit: {}}]"},
 	LATER("rules"),
 	LATER("nat"),
 	LATER("management"),

@@ -14,6 +14,7 @@ enum schema_type {
 	SCHEMA_UINT,     /* size octets at off, min..max */
 	SCHEMA_DURATION, /* whole seconds, min..max; `off` is 0 where zero is set */
 	SCHEMA_SIZE,     /* octets, min..max, stored in units of unit octets */
+	SCHEMA_BOOL,     /* true or false, as written in YAML 1.1; one octet at off */
 	SCHEMA_WORD,     /* one of words[]; its index goes into one octet at off */
 	SCHEMA_PREFIXES, /* addresses with length into struct ip_prefix[cap] at off, count at off_n */
 	SCHEMA_CUSTOM,   /* read() */
@@ -44,6 +45,7 @@ struct schema {
 };
 
 extern const struct schema schema_root; /* base: struct config */
+extern const struct schema schema_bgp;  /* base: struct cfg_bgp */
 
 /* Walk the block n by the rows of s into base; every error goes to l. (walk.c) */
 void schema_read(struct load *l, const struct schema *s, const struct tree_node *n, void *base);

@@ -70,6 +70,8 @@ static void syntax_error(struct tree *t, const char *text, size_t len)
 	else if (strstr(problem, "mapping values are not allowed"))
 		cure = "write every key as `key: value`, keys of one block at one indentation, and quote values with "
 		       "\": \" in them";
+	else if (strstr(problem, "unexpected ':'"))
+		cure = "put values with a `:` in them into quotes where they stand in [ ] or { }";
 	else if (strstr(problem, "could not find expected ':'"))
 		cure = "write `key: value`, with a space after the colon";
 	if (p->context && p->context_mark.line != p->problem_mark.line)

@@ -102,6 +102,22 @@ static void read_word(struct load *l, const struct schema_key *k, const struct t
 	load_error(l, n->line, "\"%s\" is none of its words: write %s", load_show(n, show), k->help);
 }
 
+static void read_bool(struct load *l, const struct schema_key *k, const struct tree_node *n, void *base)
+{
+	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
+	const char *s = load_value(l, n, k->help);
+	char show[80];
+
+	if (!s)
+		return;
+	for (unsigned i = 0; i < N_ELEMS(yes); i++)
+		if (!strcmp(s, yes[i]) || !strcmp(s, no[i])) {
+			store(base, k, !strcmp(s, yes[i]));
+			return;
+		}
+	load_error(l, n->line, "\"%s\" is neither true nor false: write one of them", load_show(n, show));
+}
+
 /* A list, or a single one. */
 static void read_prefixes(struct load *l, const struct schema_key *k, const struct tree_node *n, void *base)
 {
@@ -197,6 +213,10 @@ static void read_key(struct load *l, const struct schema_key *k, const struct tr
 	case SCHEMA_WORD:
 		load_mark(l, (char *)base + k->off, n->line);
 		read_word(l, k, n, base);
+		break;
+	case SCHEMA_BOOL:
+		load_mark(l, (char *)base + k->off, n->line);
+		read_bool(l, k, n, base);
 		break;
 	case SCHEMA_PREFIXES:
 		load_mark(l, (char *)base + k->off_n, n->line);
