@@ -15,6 +15,8 @@
 #include "dataplane/arp.h"
 #include "dataplane/fib.h"
 #include "dataplane/sad.h"
+#include "dataplane/tun.h"
+#include "dataplane/tundev.h"
 #include "dataplane/worker.h"
 
 static uint64_t clock_ms(void)
@@ -85,16 +87,47 @@ static int tunnel_del(struct ctl *c, struct msg_handle tunnel)
 	return ret;
 }
 
-/* -EAGAIN: the FIB has a swap under way. */
-static int addr(struct ctl *c, const struct msg_addr *m, bool set)
+/* The kernel has an address before the first packet for it, and until after the last. -EAGAIN: the FIB has a swap under way. */
+static int addr_set(struct ctl *c, const struct msg_addr *m)
 {
+	struct ip_addr a = ip_from_bytes(m->family, m->addr);
 	int ret;
 
 	if (m->family != IP_V4)
 		return -EAFNOSUPPORT;
-	ret = set ? fib_addr_set(c->fib, v4(m->addr)) : fib_addr_del(c->fib, v4(m->addr));
+	ret = tundev_addr_set(c->tun->dev, &a);
+	if (ret)
+		return ret;
+	ret = fib_addr_set(c->fib, v4(m->addr));
+	if (ret && ret != -EAGAIN)
+		(void)!tundev_addr_del(c->tun->dev, &a);
 	fib_commit(c->fib);
 	return ret;
+}
+
+static int addr_del(struct ctl *c, const struct msg_addr *m)
+{
+	struct ip_addr a = ip_from_bytes(m->family, m->addr);
+	int ret;
+
+	if (m->family != IP_V4)
+		return -EAFNOSUPPORT;
+	ret = fib_addr_del(c->fib, v4(m->addr));
+	fib_commit(c->fib);
+	return ret ? ret : tundev_addr_del(c->tun->dev, &a);
+}
+
+/* Addresses that a sweep took out of the FIB. */
+static void addrs_swept(struct ctl *c)
+{
+	struct tundev *d = c->tun->dev;
+
+	for (unsigned i = d->n_addrs; i-- > 0;) {
+		struct ip_addr a = d->addr[i];
+
+		if (!fib_is_local(c->fib, ip_v4_u32(&a)) && tundev_addr_del(d, &a))
+			log_warn(LOG_CTL, "tun=%s event=address-stays", d->name);
+	}
 }
 
 /* All that was said before is in force once every worker has passed a quiescent state. -EAGAIN until then. */
@@ -121,8 +154,9 @@ static int obey(struct ctl *c, const union msg *m)
 	case MSG_TUNNEL_DEL:
 		return tunnel_del(c, ((const struct msg_tunnel_del *)m)->tunnel);
 	case MSG_ADDR_SET:
+		return addr_set(c, (const struct msg_addr *)m);
 	case MSG_ADDR_DEL:
-		return addr(c, (const struct msg_addr *)m, m->hdr.type == MSG_ADDR_SET);
+		return addr_del(c, (const struct msg_addr *)m);
 	case MSG_NEXTHOP_SET:
 		return nexthop_set(c, (const struct msg_nexthop *)m);
 	case MSG_NEXTHOP_DEL:
@@ -238,6 +272,8 @@ static bool routes(struct ctl *c, uint64_t now_ms)
 	if (c->sweeping) {
 		c->sweeping = fib_sweep(c->fib);
 		fib_commit(c->fib);
+		if (!c->sweeping)
+			addrs_swept(c);
 		return true;
 	}
 	applied(c);
@@ -293,6 +329,7 @@ static void links(struct ctl *c, uint64_t now_ms)
 				interface_gone(p);
 			port_stats(p, &attach_segment(&c->attach)->port_stats[i]);
 		}
+		tun_watch(c->tun);
 	}
 	for (uint16_t i = 0; s && c->link_unsent && i < c->ports->n; i++)
 		if (c->link_unsent & 1u << i)
@@ -314,15 +351,17 @@ static void welcome(struct ctl *c)
 /* Sleep until something happens, next_ms at the latest. The signal that came, or 0. */
 static int wait(struct ctl *c, bool more, uint64_t now_ms, uint64_t next_ms)
 {
-	struct pollfd fds[5] = {{.fd = c->signals, .events = POLLIN}, {.fd = c->bell, .events = POLLIN}};
-	unsigned n = 2 + attach_fds(&c->attach, now_ms, fds + 2);
+	struct pollfd fds[6] = {{.fd = c->signals, .events = POLLIN},
+				{.fd = c->bell, .events = POLLIN},
+				{.fd = tun_fd(c->tun), .events = POLLIN}}; /* -1: passed over */
+	unsigned n = 3 + attach_fds(&c->attach, now_ms, fds + 3);
 	struct timespec t = {0};
 	struct signalfd_siginfo info;
 	struct shm *s = attach_shm(&c->attach);
 	uint64_t rings;
 
 	next_ms = u64_min(next_ms, c->link_ms);
-	if (!more && (!fib_ready(c->fib) || c->holding)) {
+	if (!more && (!fib_ready(c->fib) || c->holding || c->tun->stuck)) {
 		t.tv_nsec = CTL_SPIN_US * 1000;
 	} else if (!more && next_ms > now_ms) {
 		t.tv_sec = (time_t)((next_ms - now_ms) / 1000);
@@ -357,6 +396,7 @@ int ctl_run(struct ctl *c)
 			more |= commands(c, s, now_ms);
 		more |= routes(c, now_ms);
 		more |= arp_turn(c->arp, now_ms);
+		more |= tun_turn(c->tun);
 		next_ms = u64_min(next_ms, arp_tick(c->arp, now_ms));
 		links(c, now_ms);
 		sig = wait(c, more, now_ms, next_ms);

@@ -1,7 +1,7 @@
 /* The ctl thread: everything in the data plane that is not a packet.
  *
  * It is the sole writer of the FIB, the next hops, the tunnels' settings and the neighbours, obeys the control plane's
- * commands, hands out the segment, and watches links. It runs in small turns (64 route records, 64 commands, 64 packets
+ * commands, hands out the segment, carries packets between the workers and the TUN device, and watches links. It runs in small turns (64 route records, 64 commands, 64 packets
  * per worker), so that nothing waits for a full table, and sleeps in between. It never waits for a worker: a swap of
  * the FIB, a barrier or an old segment is looked at again in the next turn.
  *
@@ -22,6 +22,7 @@ struct fib;
 struct neigh;
 struct rte_rcu_qsbr;
 struct sad;
+struct tun;
 struct worker;
 
 enum {
@@ -38,6 +39,7 @@ struct ctl {
 	struct neigh *neigh;
 	struct arp *arp;
 	struct sad *sad;
+	struct tun *tun;
 	struct rte_rcu_qsbr *qsbr;
 	struct worker *const *worker;
 	uint8_t n_workers;

@@ -340,6 +340,13 @@ int fib_addr_del(struct fib *f, uint32_t addr)
 	return del_owned(f->ctl, addr, 32, OWNER_ADDR);
 }
 
+bool fib_is_local(const struct fib *f, uint32_t addr)
+{
+	const struct route *r = find(f->ctl, addr, 32);
+
+	return r && r->live && r->id == id_own(f, FIB_LOCAL, 0);
+}
+
 void fib_commit(struct fib *f)
 {
 	struct fib_ctl *c = f->ctl;

@@ -107,6 +107,8 @@ int fib_own_set(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, 
 /* An address of the gateway's own that is on no port (ADDR_SET, ADDR_DEL). Set again: fine. As fib_set(). */
 int fib_addr_set(struct fib *f, uint32_t addr) MUST_USE;
 int fib_addr_del(struct fib *f, uint32_t addr) MUST_USE;
+/* Is it one of the gateway's own, as of the last call? */
+bool fib_is_local(const struct fib *f, uint32_t addr);
 /* Make the batch visible. Nothing happens when it is empty. */
 void fib_commit(struct fib *f);
 /* Go on with a swap under way: true when both copies are equal again. Never blocks. */

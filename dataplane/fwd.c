@@ -73,7 +73,7 @@ static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t
 	uint64_t id[VEC_BURST];
 
 	for (uint16_t i = 0; i < n; i++)
-		clear |= (uint32_t) !(pkt_of(m[i])->flags & (PKT_OWN | PKT_DECAPPED)) << i;
+		clear |= (uint32_t) !(pkt_of(m[i])->flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED)) << i;
 	if (clear == 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
@@ -135,7 +135,7 @@ void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, ui
 			ends_here(w, m[i], (enum fib_kind)nh[i].kind);
 		else if (unlikely(bare >> i & 1))
 			drop(w, m[i], DROP_CLEAR_TO_PROTECTED);
-		else if (unlikely(!(flags & PKT_OWN) && !hop(pkt_ip(m[i]))))
+		else if (unlikely(!(flags & (PKT_OWN | PKT_TUN)) && !hop(pkt_ip(m[i]))))
 			expired(w, m[i]);
 		else if (nh[i].kind == FIB_TUNNEL)
 			to_tunnel(w, m[i], nh[i].arg);

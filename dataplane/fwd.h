@@ -18,7 +18,7 @@ struct worker;
 
 /* nh[i]: how packet i leaves; its pkt.next is the next hop's id. n <= VEC_BURST in all of these. */
 void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n);
-/* Takes all n: one hop less to live (unless our own), then into w->out (in fragments where needed), w->enc, w->local or a
+/* Takes all n: one hop less to live (unless our own or the kernel's), then into w->out (in fragments where needed), w->enc, w->local or a
  * handoff; or it ends here, with an ICMP error where RFC 1812 asks for one. */
 void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, uint16_t n);
 /* Takes all n: into w->out. */

@@ -9,6 +9,7 @@
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
+#include "dataplane/tun.h"
 #include "dataplane/una.h"
 #include "dataplane/worker.h"
 
@@ -69,12 +70,14 @@ static bool in_local_selector(const struct sa_cold *c, uint32_t addr_be)
 	return false;
 }
 
-/* Which of our addresses speaks: the incoming port's; for a packet out of a tunnel, one that the way back lets through.
- */
+/* Which address speaks: the incoming port's; for a packet out of a tunnel, one of ours that the way back lets through. The
+ * kernel takes nothing from its own addresses: to it, the far end speaks. */
 static uint32_t source_be(struct worker *w, const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint8_t flags)
 {
 	const struct sa_cold *c = flags & PKT_DECAPPED ? sa_towards(w, ip->src_addr) : NULL;
 
+	if (flags & PKT_TUN)
+		return ip->dst_addr;
 	for (uint16_t i = 0; c != NULL && i < w->n_ports; i++)
 		if (w->port[i].addr_be != 0 && in_local_selector(c, w->port[i].addr_be))
 			return w->port[i].addr_be;
@@ -160,7 +163,7 @@ void icmp_in(struct worker *w, struct rte_mbuf *m)
 	else if (rte_raw_cksum(icmp, (size_t)(m->data_len - ihl)) != 0xffff)
 		drop(w, m, DROP_BAD_CHECKSUM);
 	else if (icmp[0] != ICMP_ECHO)
-		drop(w, m, DROP_PROTOCOL);
+		tun_push(w, m); /* errors about the kernel's own packets, answers to its pings */
 	else if (icmp[1] != 0)
 		drop(w, m, DROP_BAD_ICMP);
 	else

@@ -17,6 +17,6 @@ enum { ICMP_ERRORS_PER_S = 100, ICMP_ERRORS_BURST = 50 };
  * RFC 1812 4.3.2.7 forbids it (about ICMP errors, later fragments, group addresses, link broadcasts, our own packets),
  * and when the worker's rate is used up. mtu: for FRAG_NEEDED, else 0. */
 void icmp_error(struct worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code, uint16_t mtu);
-/* Takes an ICMP packet to one of our own addresses; answers echo (the reply goes to w->fwd). Drops: BAD_ICMP,
- * BAD_CHECKSUM, PROTOCOL. RFC 1122 3.2.2.6 */
+/* Takes an ICMP packet to one of our own addresses; answers echo (the reply goes to w->fwd), all else is the kernel's. Drops:
+ * BAD_ICMP, BAD_CHECKSUM, and tun.h's. RFC 1122 3.2.2.6 */
 void icmp_in(struct worker *w, struct rte_mbuf *m);

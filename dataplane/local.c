@@ -9,6 +9,7 @@
 #include "dataplane/pkt.h"
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
+#include "dataplane/tun.h"
 #include "dataplane/una.h"
 #include "dataplane/worker.h"
 
@@ -59,7 +60,7 @@ static void udp_in(struct worker *w, struct rte_mbuf *m, uint16_t ihl)
 	else if (udp->dst_port == RTE_BE16(PUNT_PORT_IKE) || udp->dst_port == RTE_BE16(PUNT_PORT_NATT))
 		punt_ike_in(w, m);
 	else
-		drop(w, m, DROP_PROTOCOL);
+		tun_push(w, m);
 }
 
 static void local_one(struct worker *w, struct rte_mbuf *m)
@@ -67,7 +68,7 @@ static void local_one(struct worker *w, struct rte_mbuf *m)
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
 	uint16_t ihl = pkt_ihl(ip);
 
-	if (pkt_of(m)->flags & PKT_L2_MANY) { /* RFC 1122 3.3.6 */
+	if (pkt_of(m)->flags & (PKT_L2_MANY | PKT_TUN)) { /* RFC 1122 3.3.6; the kernel talks to itself without us */
 		drop(w, m, DROP_NOT_FOR_US);
 		return;
 	}
@@ -86,7 +87,7 @@ static void local_one(struct worker *w, struct rte_mbuf *m)
 		esp_in(w, m, ihl);
 		break;
 	default:
-		drop(w, m, DROP_PROTOCOL);
+		tun_push(w, m);
 	}
 }
 

@@ -1,8 +1,9 @@
-/* Packets to one of the gateway's own addresses: IKE goes up, echo is answered, ESP that no SA knows is named. */
+/* Packets to one of the gateway's own addresses: IKE goes up, echo is answered, ESP that no SA knows is named, all else is the
+ * kernel's. */
 #pragma once
 
 struct worker;
 
-/* Takes w->local. Replies go to w->fwd. Drops: FRAGMENT, BAD_SPI, SA_MISMATCH, RECURSION, PROTOCOL, and those of icmp.h
- * and punt.h. RFC 4303 3.4.2, RFC 3948 2 */
+/* Takes w->local. Replies go to w->fwd. Drops: NOT_FOR_US, FRAGMENT, BAD_SPI, SA_MISMATCH, RECURSION, and those of icmp.h, punt.h
+ * and tun.h. RFC 4303 3.4.2, RFC 3948 2 */
 void local_burst(struct worker *w);

@@ -35,6 +35,8 @@
 #include "dataplane/privs.h"
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
+#include "dataplane/tun.h"
+#include "dataplane/tundev.h"
 #include "dataplane/worker.h"
 
 #define CONTROL_USER "esplanade"
@@ -52,6 +54,7 @@ struct gateway {
 	struct config *cfg;
 	struct port_set ports;
 	struct guard guard;
+	struct tundev tundev;
 	struct eal_args eal;
 	bool eal_up;
 	struct rte_mempool *pool;
@@ -150,8 +153,8 @@ static uint32_t n_mbufs(const struct config *c)
 {
 	uint32_t n = c->dataplane.n_workers;
 
-	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * (NEIGH_RING + NEIGH_DOWN) + ARP_HOLD_ALL +
-	       2 * MBUF_CACHE;
+	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * (NEIGH_RING + NEIGH_DOWN + 2 * TUN_RING) +
+	       ARP_HOLD_ALL + 2 * MBUF_CACHE;
 }
 
 static uint64_t memory(const struct config *c, const struct port_set *ports)
@@ -205,6 +208,28 @@ static int run_dir(struct gateway *g)
 	return ret;
 }
 
+/* The device that the kernel's sockets speak through, with the ports' addresses. */
+static int start_tun(struct gateway *g)
+{
+	const struct config *c = g->cfg;
+	uint16_t mtu = UINT16_MAX;
+	int ret;
+
+	for (unsigned i = 0; i < c->n_ports; i++)
+		mtu = RTE_MIN(mtu, c->port[i].mtu);
+	ret = tundev_open(&g->tundev, c->dataplane.tun, mtu, g->why, WHY);
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < c->n_ports && !ret; i++)
+		for (unsigned k = 0; k < c->port[i].n_addr && !ret; k++)
+			if (c->port[i].addr[k].addr.family == IP_V4)
+				ret = tundev_addr_set(&g->tundev, &c->port[i].addr[k].addr);
+	if (ret)
+		snprintf(g->why, WHY, "TUN device %s: the ports' addresses are refused: %s", g->tundev.name,
+			 err_str(ret));
+	return ret;
+}
+
 /* What touches the host, up to DPDK. */
 static int start_host(struct gateway *g)
 {
@@ -216,6 +241,8 @@ static int start_host(struct gateway *g)
 		ret = guard_on(&g->guard, &g->ports, g->opt.run_dir, g->why, WHY);
 	if (!ret)
 		ret = port_prepare(&g->ports, g->why, WHY);
+	if (!ret)
+		ret = start_tun(g);
 	if (!ret && (ret = privs_early()) != 0)
 		snprintf(g->why, WHY, "cannot give up capabilities: %s", err_str(ret));
 	if (!ret)
@@ -253,6 +280,9 @@ static int start_tables(struct gateway *g)
 	if (!c->arp)
 		return -ENOMEM;
 	c->neigh->bell_ctl = c->bell;
+	c->tun = tun_new(&g->tundev, g->pool, (uint8_t)d->n_workers, c->bell, node);
+	if (!c->tun)
+		return -ENOMEM;
 	ret = onlink_install(c->fib, g->cfg);
 	if (ret)
 		snprintf(g->why, WHY, "ports: their networks do not fit the table: %s", err_str(ret));
@@ -281,6 +311,7 @@ static int start_worker(struct gateway *g, uint8_t id)
 	w->fib = g->ctl.fib;
 	w->neigh = g->ctl.neigh;
 	w->handoff = g->handoff;
+	w->tun = g->ctl.tun;
 	w->cmd = g->cmd[id];
 	w->bell = w->bell_control = -1;
 	w->stop = &g->stop;
@@ -398,6 +429,7 @@ static void end(struct gateway *g)
 		end_workers(g);
 		handoff_free(g->handoff);
 		neigh_free(g->ctl.neigh);
+		tun_free(g->ctl.tun);
 		arp_free(g->ctl.arp);
 		sad_free(g->ctl.sad);
 		fib_free(g->ctl.fib);
@@ -406,6 +438,7 @@ static void end(struct gateway *g)
 		rte_mempool_free(g->pool);
 		eal_stop();
 	}
+	tundev_close(&g->tundev);
 	guard_off(&g->guard);
 	attach_fini(&g->ctl.attach);
 	port_fini(&g->ports);

@@ -30,6 +30,7 @@ enum {
 	PKT_OUTER = 1 << 2,    /* an ESP packet that we have made: its next hop must be a port */
 	PKT_ENCAP = 1 << 3,    /* ESP came in UDP */
 	PKT_L2_MANY = 1 << 4,  /* came as link-layer broadcast or multicast */
+	PKT_TUN = 1 << 5,      /* made by this host's kernel: no TTL step, but it wants to hear of errors */
 };
 
 struct pkt {

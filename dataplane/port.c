@@ -85,7 +85,8 @@ static void warn_same_address(const struct port *p)
 	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
 		struct ip_addr a;
 
-		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET)
+		/* point to point: a TUN device, of another gateway's or ours */
+		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || i->ifa_flags & IFF_POINTOPOINT)
 			continue;
 		a = ip_from_bytes(IP_V4, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr);
 		for (unsigned k = 0; k < p->cfg->n_addr; k++)

@@ -25,9 +25,11 @@ enum {
 	PUNT_INIT_BURST = 256,
 	PUNT_IKE_PER_S = 20000, /* all other IKE, per worker */
 	PUNT_IKE_BURST = 2000,
-	PUNT_OUT_ROOM = 128,           /* packets that one datagram can become: 64 KiB in fragments at an MTU of 576 */
-	PUNT_OUT_TURN = 8,             /* datagrams per call */
-	PUNT_OUT_KEEP = 2 * VEC_BURST, /* left free in the list: what comes out of tunnels in the same poll joins it */
+	PUNT_OUT_ROOM = 128, /* packets that one datagram can become: 64 KiB in fragments at an MTU of 576 */
+	PUNT_OUT_TURN = 8,   /* datagrams per call */
+	PUNT_OUT_KEEP =
+		3 *
+		VEC_BURST, /* left free in the list: what comes out of tunnels and the TUN in the same poll joins it */
 };
 
 struct punt {

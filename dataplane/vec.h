@@ -8,8 +8,8 @@
 
 #include "base/build.h"
 
-/* One burst, and what a worker's list holds: a poll starts with at most 3 bursts (ports, other workers, the control
- * plane), and only fragmentation makes more of them; it asks vec_room() first. */
+/* One burst, and what a worker's list holds: a poll starts with at most 4 bursts (ports, other workers, the control
+ * plane, the TUN device), and only fragmentation makes more of them; it asks vec_room() first. */
 enum { VEC_BURST = 32, VEC_MAX = 512 };
 
 struct vec {

@@ -25,6 +25,7 @@
 #include "dataplane/punt.h"
 #include "dataplane/rx.h"
 #include "dataplane/stats.h"
+#include "dataplane/tun.h"
 #include "dataplane/tx.h"
 
 enum {
@@ -121,12 +122,14 @@ bool worker_poll(struct worker *w)
 	w->worked |= n != 0;
 	classify_handed(w, m, n);
 
-	/* From the control plane: IKE to w->fwd. From the ctl thread: frames that waited for their neighbour. */
+	/* From the control plane: IKE to w->fwd. From the ctl thread: what the kernel sends, to w->fwd; frames that waited for their
+	 * neighbour. */
 	w->worked |= punt_ike_out(w, &w->fwd) != 0;
+	w->worked |= tun_poll(w) != 0;
 	w->worked |= neigh_poll(w) != 0;
 
 	decrypt(w);  /* w->esp -> w->fwd */
-	forward(w);  /* w->fwd -> w->out, w->enc; w->local -> IKE rings, or back into w->fwd */
+	forward(w);  /* w->fwd -> w->out, w->enc; w->local -> IKE rings, TUN, or back into w->fwd */
 	encrypt(w);  /* w->enc -> w->ready -> w->out */
 	transmit(w); /* w->out -> w->tx[] -> the wire */
 

@@ -24,6 +24,7 @@ struct fib;
 struct neigh;
 struct handoff;
 struct punt;
+struct tun;
 struct cmd;
 struct sad;
 
@@ -63,6 +64,7 @@ struct worker {
 	struct neigh *neigh;        /* shared, read under qsbr */
 	struct handoff *handoff;    /* packet rings between workers */
 	struct punt *punt;          /* IKE datagrams: this worker's policing and rings */
+	struct tun *tun;            /* packets to and from the kernel; NULL: none (tests) */
 	struct cmd *cmd;            /* command side of this worker (cmd.c) */
 	struct stats_worker *stats; /* published counters, in the segment; may move on re-attach (cmd.c, own thread) */
 	struct stats_sa *sa_stats;  /* the same, [sas * 2] */

@@ -27,7 +27,7 @@
 	X(DROP_BLACKHOLE, "blackhole") X(DROP_TTL, "ttl-exceeded") X(DROP_TOO_BIG, "too-big")           \
 	X(DROP_RECURSION, "recursive-tunnel") X(DROP_NO_NEIGH, "no-neighbour") X(DROP_NO_MBUF, "no-mbuf") \
 	X(DROP_NO_HEADROOM, "no-headroom") X(DROP_TX_FULL, "tx-full") X(DROP_LINK_DOWN, "link-down") \
-	X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected")
+	X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected") X(DROP_TUN_POLICED, "tun-policed")
 /* clang-format on */
 XLIST_ENUM(stats_drop, DROP_N, STATS_DROPS);
 const char *stats_drop_name(unsigned v);
@@ -38,8 +38,9 @@ struct stats_worker {
 	_Alignas(64) uint64_t polls, idle_sleeps;
 	uint64_t tsc_busy, tsc_total; /* TSC cycles */
 	uint64_t rx, tx, punt, handoff_out, handoff_in, icmp_sent, arp_sent, esp_in, esp_out;
-	uint64_t bad_msgs; /* commands that failed their check */
-	uint64_t evt_lost; /* events for which the ring was full */
+	uint64_t bad_msgs;         /* commands that failed their check */
+	uint64_t evt_lost;         /* events for which the ring was full */
+	uint64_t to_tun, from_tun; /* packets to and from the kernel's own sockets */
 	uint64_t drop[DROP_N];
 };
 

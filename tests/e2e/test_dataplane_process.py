@@ -226,7 +226,8 @@ def test_the_kernel_hears_nothing_on_our_ports(p):
     assert not p.wan.pings("203.0.113.99", timeout=1), "the kernel answers beside us"
     p.wire["wan"].forget()
     p.wire["wan"].send(eth(p.mac["wan"], p.wire["wan"].mac, ip4(PEER, WAN, 17, udp(5, 9, b"x"))))
-    assert p.wire["wan"].wait(is_ip(WAN, PEER, 1), 0.3) is None, "port unreachable from somebody"
+    assert p.wire["wan"].wait(is_ip(WAN, PEER, 1), 2), "our address's port is closed: the kernel says so, by the TUN device"
+    assert p.wire["wan"].wait(is_ip(WAN, PEER, 1), 0.3) is None, "port unreachable a second time, from somebody else"
     assert len(p.tables()) == 1
 
 

@@ -27,6 +27,9 @@ class Frames(EspBench):
     def packets(self, reason, *fields):
         self.each([self.frame(ip4(**{**PLAIN, **f})) for f in fields], reason)
 
+    def total(self, key):
+        return sum(w[key] for w in self.rings.counters()["workers"])
+
     def still_forwards(self):
         self.forget()
         packet = ip4(**PLAIN)
@@ -118,12 +121,17 @@ def test_what_is_too_big_is_said_or_split(b):
     assert b"".join(p.body for p in parts) == b"y" * 1600 and all(p.sum_ok for p in parts)
 
 
-def test_nobody_listens_at_other_ports_of_ours(b):
+def test_what_is_not_ours_is_the_kernels(b):
     to_us = [
         udp(5, 53, b"x"), udp(5, 0, b""), udp(5, 501, b"x" * 28), udp(4500, 4501, b"x" * 28),
     ]  # fmt: skip
-    b.packets("unknown-protocol", *({"dst": GW, "payload": p} for p in to_us),
-              *({"dst": GW, "proto": p, "payload": b"x" * 40} for p in (0, 2, 6, 41, 47, 51, 58, 89, 132, 255)))  # fmt: skip
+    to_us = [*({"payload": p} for p in to_us), {"proto": 1, "payload": echo(1, 1, kind=0)},
+             *({"proto": p, "payload": b"x" * 40} for p in (0, 2, 6, 41, 47, 51, 58, 89, 132, 255))]  # fmt: skip
+    for f in to_us:
+        before = b.total("to_tun")
+        moved = b.moved(lambda f=f: b.send("wan", ip4(**{**PLAIN, "dst": GW, **f})))
+        assert moved == {} and b.total("to_tun") == before + 1, (f, moved)
+    b.forget()
     b.packets("runt", *({"dst": GW, "payload": b"x" * n} for n in range(8)))
     b.still_forwards()
 
@@ -137,7 +145,6 @@ def test_bad_icmp_is_named(b):
     good = echo(1, 1, b"data")
     b.packets("bad-icmp", *({"dst": GW, "proto": 1, "payload": good[:n]} for n in range(8)))
     b.packets("bad-checksum", {"dst": GW, "proto": 1, "payload": good[:2] + b"\x12\x34" + good[4:]})
-    b.packets("unknown-protocol", {"dst": GW, "proto": 1, "payload": echo(1, 1, kind=0)})
     b.forget()
     b.send("wan", ip4(PEER, GW, 1, good))
     assert Ip4(b.receive("wan", 1)[0]).body[8:] == b"data"

@@ -125,21 +125,48 @@ static uint16_t make_addr(const json_t *o, union msg *m)
 	return sizeof(*a);
 }
 
-/* id kind port via tunnel tunnel_gen */
-static uint16_t make_nexthop(const json_t *o, union msg *m)
+/* kind port via tunnel tunnel_gen */
+static struct msg_nh_leg leg(const json_t *o)
+{
+	struct msg_nh_leg l = {.kind = (uint8_t)ringctl_num(o, "kind", MSG_NH_DROP),
+			       .port = (uint16_t)ringctl_num(o, "port", 0)};
+
+	l.family = addr(ringctl_text(o, "via"), l.via);
+	if (l.kind == MSG_NH_TUNNEL)
+		l.tunnel = handle(o, "tunnel", "tunnel_gen");
+	if (l.kind == MSG_NH_PORT && !l.family)
+		l.family = IP_V4; /* on link */
+	return l;
+}
+
+/* id, and those of one leg, or legs: [{...}, ...] */
+static uint16_t make_nexthop_set(const json_t *o, union msg *m)
 {
 	struct msg_nexthop *n = (void *)m;
+	const json_t *legs = json_object_get(o, "legs");
 
 	n->id = (uint32_t)ringctl_num(o, "id", 0);
-	n->n = 1;
-	n->leg[0].kind = (uint8_t)ringctl_num(o, "kind", MSG_NH_DROP);
-	n->leg[0].port = (uint16_t)ringctl_num(o, "port", 0);
-	n->leg[0].family = addr(ringctl_text(o, "via"), n->leg[0].via);
-	if (n->leg[0].kind == MSG_NH_TUNNEL)
-		n->leg[0].tunnel = handle(o, "tunnel", "tunnel_gen");
-	if (n->leg[0].kind == MSG_NH_PORT && !n->leg[0].family)
-		n->leg[0].family = IP_V4; /* on link */
+	n->n = legs ? (uint8_t)json_array_size(legs) : 1;
+	n->leg[0] = leg(o);
+	for (unsigned i = 0; legs && i < n->n && i < MSG_NH_LEGS; i++)
+		n->leg[i] = leg(json_array_get(legs, i));
 	return sizeof(*n);
+}
+
+/* id */
+static uint16_t make_nexthop_del(const json_t *o, union msg *m)
+{
+	((struct msg_nexthop *)m)->id = (uint32_t)ringctl_num(o, "id", 0);
+	return sizeof(struct msg_nexthop);
+}
+
+/* addr */
+static uint16_t make_fib_get(const json_t *o, union msg *m)
+{
+	struct msg_fib_get *g = (void *)m;
+
+	g->family = addr(ringctl_text(o, "addr"), g->addr);
+	return sizeof(*g);
 }
 
 typedef uint16_t make_fn(const json_t *o, union msg *m);
@@ -149,13 +176,21 @@ static const struct command {
 	bool to_worker;
 	make_fn *make;
 } commands[] = {
-	{MSG_TUNNEL_SET, false, make_tunnel_set}, {MSG_TUNNEL_DEL, false, make_tunnel_del},
-	{MSG_SA_IN_ADD, true, make_sa_add},       {MSG_SA_OUT_ADD, true, make_sa_add},
-	{MSG_SA_DEL, true, make_sa_del},          {MSG_SA_ADOPT, true, make_sa_del},
-	{MSG_SA_MOVE, true, make_sa_move},        {MSG_SA_LIST, true, make_head},
-	{MSG_ADDR_SET, false, make_addr},         {MSG_ADDR_DEL, false, make_addr},
-	{MSG_NEXTHOP_SET, false, make_nexthop},   {MSG_NEXTHOP_DEL, false, make_nexthop},
-	{MSG_BARRIER, false, make_head},          {MSG_POLICY_SET, false, make_head},
+	{MSG_TUNNEL_SET, false, make_tunnel_set},
+	{MSG_TUNNEL_DEL, false, make_tunnel_del},
+	{MSG_SA_IN_ADD, true, make_sa_add},
+	{MSG_SA_OUT_ADD, true, make_sa_add},
+	{MSG_SA_DEL, true, make_sa_del},
+	{MSG_SA_ADOPT, true, make_sa_del},
+	{MSG_SA_MOVE, true, make_sa_move},
+	{MSG_SA_LIST, true, make_head},
+	{MSG_ADDR_SET, false, make_addr},
+	{MSG_ADDR_DEL, false, make_addr},
+	{MSG_NEXTHOP_SET, false, make_nexthop_set},
+	{MSG_NEXTHOP_DEL, false, make_nexthop_del},
+	{MSG_FIB_GET, false, make_fib_get},
+	{MSG_BARRIER, false, make_head},
+	{MSG_POLICY_SET, false, make_head},
 	{MSG_CAPTURE_START, false, make_head},
 };
 

@@ -43,12 +43,13 @@ static json_t *sa_json(const struct msg_sa_counters *c)
 
 static json_t *worker_json(const struct stats_worker *s)
 {
-	json_t *o = json_pack("{sIsIsIsIsIsIsIsIsIsIsI}", "rx", (json_int_t)s->rx, "tx", (json_int_t)s->tx, "punt",
+	json_t *o = json_pack("{sIsIsIsIsIsIsIsIsIsIsIsIsI}", "rx", (json_int_t)s->rx, "tx", (json_int_t)s->tx, "punt",
 			      (json_int_t)s->punt, "handoff_out", (json_int_t)s->handoff_out, "handoff_in",
 			      (json_int_t)s->handoff_in, "icmp_sent", (json_int_t)s->icmp_sent, "arp_sent",
 			      (json_int_t)s->arp_sent, "esp_in", (json_int_t)s->esp_in, "esp_out",
 			      (json_int_t)s->esp_out, "bad_msgs", (json_int_t)s->bad_msgs, "evt_lost",
-			      (json_int_t)s->evt_lost),
+			      (json_int_t)s->evt_lost, "to_tun", (json_int_t)s->to_tun, "from_tun",
+			      (json_int_t)s->from_tun),
 	       *drops = json_object();
 
 	for (unsigned i = 0; i < DROP_N; i++)
