@@ -115,7 +115,7 @@ static void check_source(struct load *l, struct cfg_bgp_peer *p)
 }
 
 /* TTLs. RFC 5082 3: a peer that multihop lets be far away cannot be asked to be near. */
-static void check_ttl(struct load *l, struct cfg_bgp_peer *p)
+static void check_ttl(struct load *l, const struct cfg_bgp_peer *p)
 {
 	unsigned multihop = load_line(l, &p->multihop), gtsm = load_line(l, &p->gtsm_hops);
 
@@ -124,8 +124,6 @@ static void check_ttl(struct load *l, struct cfg_bgp_peer *p)
 		load_error(l, gtsm > multihop ? gtsm : multihop,
 			   "multihop and ttl-security exclude each other: keep ttl-security with the number of hops "
 			   "if the peer sends with TTL 255, else multihop");
-	else if (!multihop && !gtsm && p->addr.family)
-		p->multihop = port_net(l->c, &p->addr) ? 1 : 255;
 }
 
 static void check_addr(struct load *l, const struct cfg_bgp_peer *p)

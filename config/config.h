@@ -154,9 +154,9 @@ struct cfg_bgp_peer {
 	unsigned line;
 	uint8_t kind; /* enum cfg_bgp_kind */
 	struct ip_addr addr;
-	struct ip_addr
-		source; /* `source:`; IP_NONE: the first gateway address, or the port's on whose network the peer is */
-	uint32_t as;    /* never 0, never our own (eBGP only) */
+	/* not said: ours on the network (of a port, else of a tunnel) that the peer is on, else the first gateway address */
+	struct ip_addr source;
+	uint32_t as;               /* never 0, never our own (eBGP only) */
 	char import[CFG_NAME_MAX]; /* policy names; "": none, nothing passes (RFC 8212) */
 	char export[CFG_NAME_MAX];
 	uint8_t families; /* CFG_BGP_V4 | CFG_BGP_V6; default V4 */

@@ -44,7 +44,7 @@ static void put_peer(FILE *f, const struct cfg_bgp_peer *p, const char *password
 		connect_words[p->connect]);
 	if (p->gtsm_hops)
 		fprintf(f, "      ttl-security: %u\n", p->gtsm_hops);
-	else
+	if (p->multihop)
 		fprintf(f, "      multihop: %u\n", p->multihop);
 	put_duration(f, "hold-time", p->hold_s);
 	if (p->keepalive_s)
