@@ -34,6 +34,8 @@ struct rib_session {
 	bool default_originate;  /* default to this peer, whatever the export policy says (seed row 3-07) */
 	uint32_t max_prefix_out; /* 0: none */
 	uint8_t multihop;        /* 0: directly connected; decides the next hop that is sent (4271 5.1.3) */
+	struct ip_prefix
+		lan; /* the port's network that the peer is on: a next hop there may stay (5.1.3); IP_NONE: self */
 };
 
 enum { RIB_PEERS_MAX = 4096, RIB_SLICE = 2048 /* nets per rib_work() */ };
@@ -41,21 +43,25 @@ enum { RIB_PEERS_MAX = 4096, RIB_SLICE = 2048 /* nets per rib_work() */ };
 struct rib *rib_new(const struct rib_ops *ops, struct intern *in);
 void rib_free(struct rib *r);
 
-/* Policies of a peer; NULL: none (RFC 8212: nothing in or out). A change queues an evaluation of what is there. local_as: of
- * the gateway. Also for a peer that is not up. */
+/* Policies of a peer; NULL: none (RFC 8212: nothing in or out). A change queues an evaluation of what is there; policies that
+ * say the same as before (policy_equal(): the old ones must still live) do not. local_as: of the gateway. Also for a peer that
+ * is not up. */
 void rib_peer_policy(struct rib *r, uint32_t peer, const struct policy *import, const struct policy *export,
 		     uint32_t local_as);
 /* The largest number of paths that share load; 1: none. */
 void rib_multipath(struct rib *r, unsigned max);
 
+/* s is copied. The whole Adj-RIB-Out is queued. */
 void rib_peer_up(struct rib *r, uint32_t peer, const struct rib_session *s);
+/* These two of an Established peer's session have another value in a new config. */
+void rib_peer_export(struct rib *r, uint32_t peer, bool default_originate, uint32_t max_prefix_out);
 /* All paths of the peer go, in slices; its Adj-RIB-Out at once. The peer may come up again before the slices are done: paths of
  * the old session are told apart from new ones. */
 void rib_peer_down(struct rib *r, uint32_t peer);
 /* The peer leaves the config (after rib_peer_down). */
 void rib_peer_forget(struct rib *r, uint32_t peer);
 
-/* Paths of an Established peer. a: lent, the set as received. Own AS in the path (4271 9.1.2), our own next hop and the like make a
+/* Paths of an Established peer. a: lent, interned, the set as received. Own AS in the path (4271 9.1.2), our own next hop and the like make a
  * path that is kept and shown but not eligible. */
 void rib_update(struct rib *r, uint32_t peer, const struct ip_prefix *p, const struct bgp_attrs *a);
 void rib_withdraw(struct rib *r, uint32_t peer, const struct ip_prefix *p);
@@ -72,6 +78,8 @@ void rib_nexthop(struct rib *r, const struct ip_addr *nh, bool reachable, uint32
 bool rib_work(struct rib *r);
 bool rib_busy(const struct rib *r);
 
+/* As bgp_walk(). Rows of a prefix are not torn apart, so the first prefix may give more than max. The order is made at the first
+ * call and kept until a walk ends: prefixes that came meanwhile may be missing. */
 unsigned rib_walk(struct rib *r, enum bgp_view v, uint32_t peer, struct ip_prefix *after, unsigned max,
 		  bool (*fn)(void *arg, const struct bgp_row *row), void *arg);
 void rib_totals(const struct rib *r, struct bgp_totals *out);
@@ -85,3 +93,5 @@ bool out_pending(const struct rib *r, uint32_t peer);
 /* ROUTE-REFRESH for a family: everything of it once more (2918). */
 void out_refresh(struct rib *r, uint32_t peer, uint8_t family);
 uint32_t out_count(const struct rib *r, uint32_t peer); /* prefixes advertised */
+/* max_prefix_out keeps prefixes back. */
+bool out_limited(const struct rib *r, uint32_t peer);

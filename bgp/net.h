@@ -1,0 +1,59 @@
+/* Prefixes of one family, found by a hash; rows with 32-bit numbers. Private to bgp/. Thread: the core's.
+ *
+ * What hangs on a net (paths, what was sent) is rib.c's and out.c's; a net with neither and no mark is given back by
+ * net_drop(). The order of rows is the order in which they came: whole-table work follows it, and so does memory.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/ip.h"
+#include "bgp/slab.h"
+
+enum {
+	NET_LIVE = 1 << 0,
+	NET_JOURNALED = 1 << 1, /* stands in the journal and nobody has read that yet; outlives the net */
+	NET_PINNED = 1 << 2,    /* a default route to be originated: stays without paths */
+};
+
+struct net {
+	uint32_t chain; /* next in the bucket; of a free row: next free */
+	uint32_t path;  /* the first of its paths: originated here, best, those that share with it, all others */
+	uint32_t out;   /* the first of what was sent */
+	uint8_t len, flags;
+	uint8_t n_best; /* learned paths in force */
+	uint8_t pad;
+	uint8_t addr[]; /* 4 or 16 */
+};
+
+struct net_table {
+	struct slab rows;
+	uint32_t *bucket;
+	uint8_t family, size; /* size: octets of an address */
+	uint8_t bits;         /* of the number of buckets */
+	uint64_t seed;
+	uint64_t version; /* of the set of prefixes */
+};
+
+void net_init(struct net_table *t, uint8_t family, uint64_t seed);
+void net_fini(struct net_table *t);
+/* The prefix has the table's family, host bits cleared. 0: none. */
+uint32_t net_find(const struct net_table *t, const struct ip_prefix *p);
+/* Found or made, without paths. */
+uint32_t net_get(struct net_table *t, const struct ip_prefix *p);
+/* Give the net back when nothing hangs on it. true: it is gone. */
+bool net_drop(struct net_table *t, uint32_t i);
+struct ip_prefix net_prefix(const struct net_table *t, const struct net *n);
+uint64_t net_octets(const struct net_table *t);
+
+static inline struct net *net_at(const struct net_table *t, uint32_t i)
+{
+	return slab_at(&t->rows, i);
+}
+/* The net of row i when there is one: whole-table work steps over free rows. */
+static inline struct net *net_live(const struct net_table *t, uint32_t i)
+{
+	struct net *n = i <= t->rows.used ? net_at(t, i) : NULL;
+
+	return n && n->flags & NET_LIVE ? n : NULL;
+}
