@@ -75,7 +75,7 @@ class Bird:
     def path(self, prefix, protocol=None):
         """{attribute: text} of the best route to exactly that prefix (from one protocol, if named), or None."""
         text = self.birdc(f"show route all for {prefix}" + (f" protocol {protocol}" if protocol else ""), check=False)
-        block = re.search(r"^" + re.escape(prefix) + r"\s+unicast(.*?)(?=^\S|^\s{8,}\S+ \[|\Z)", text, re.M | re.S)
+        block = re.search(r"^" + re.escape(prefix) + r"\s+(?:unicast|unreachable)(.*?)(?=^\S|^\s{8,}\S+ \[|\Z)", text, re.M | re.S)
         if not block:
             return None
         return dict(re.findall(r"^\s+BGP\.(\w+): ?(.*)$", block.group(1), re.M))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 from netlab import BUILD, LabError, wait_for
@@ -54,9 +55,18 @@ class Gateway:
             os.fchmod(f.fileno(), 0o600)
             f.write(config.replace("@DIR@", self.dir))
         if psk is not None:
-            with open(os.path.join(self.dir, "psk"), "w") as f:
-                os.fchmod(f.fileno(), 0o600)
-                f.write(psk + "\n")
+            self.write_file("psk", psk)
+
+    def write_file(self, name, text):
+        """A secret's file beside the config: @DIR@/NAME there."""
+        with open(os.path.join(self.dir, name), "w") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.write(text + "\n")
+
+    def reload(self, config):
+        """Another file, taken over by the running control plane."""
+        self.write(config)
+        self.controlplane.signal(signal.SIGHUP)
 
     def start(self, timeout=20.0):
         self.start_dataplane()
@@ -123,6 +133,41 @@ class Gateway:
     def children(self, name):
         """The tunnel's CHILD_SAs."""
         return [Child(s) for s in self.show("child-sas") if s["tunnel"] == name]
+
+    # -- BGP and routes
+
+    def bgp_peer(self, name):
+        """The peer's row of `show bgp summary`, or {} while there is none."""
+        r = self.gwctl("show", "bgp", "summary", "--json", check=False)
+        peers = rows(json.loads(r.stdout)) if r.returncode == 0 else []
+        return next((p for p in peers if p["name"] == name), {})
+
+    def bgp_neighbor(self, name):
+        """The object of `show bgp neighbor`."""
+        return json.loads(self.gwctl("show", "bgp", "neighbor", name, "--json").stdout)
+
+    def bgp_state(self, name):
+        return self.bgp_peer(name).get("state", "none").lower()
+
+    def wait_bgp(self, name, state="established", timeout=20):
+        try:
+            wait_for(f"BGP peer {name} is {state}", lambda: self.bgp_state(name) == state, timeout, 0.1)
+        except LabError as e:
+            raise LabError(f"{e}: {self.bgp_peer(name)}") from None
+
+    def bgp_paths(self, name, view="routes"):
+        """{prefix: row} of a peer's routes, received-routes or advertised-routes."""
+        return {r["prefix"]: r for r in self.show("bgp", "neighbor", name, view)}
+
+    def wait_path(self, name, prefix, view="routes", timeout=15):
+        return wait_for(f"{prefix} in {view} of {name}", lambda: self.bgp_paths(name, view).get(prefix), timeout, 0.1)
+
+    def wait_no_path(self, name, prefix, view="routes", timeout=15):
+        wait_for(f"no {prefix} in {view} of {name}", lambda: prefix not in self.bgp_paths(name, view), timeout, 0.1)
+
+    def fib(self, address):
+        """What the data plane's table says of an address: the object of `show fib`."""
+        return json.loads(self.gwctl("show", "fib", address, "--json").stdout)
 
     def log_text(self):
         """What both daemons said."""

@@ -1,7 +1,8 @@
 """Count the frames of one interface that hold a marker: sniff.py IFNAME MARKER
 
 Prints `ready` once it listens; ends at SIGTERM with one line of JSON: frames seen, frames with the marker, ESP-in-UDP
-frames, and frames that the kernel had to drop (a count with drops proves nothing).
+frames, BGP's frames (TCP 179) with their TTLs by source address, and frames that the kernel had to drop (a count with
+drops proves nothing). An interface without link header (TUN) will do.
 """
 
 import json
@@ -13,6 +14,7 @@ import sys
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_RCVBUFFORCE = 33
+ARPHRD_NONE = 0xFFFE
 
 
 class Done(Exception):
@@ -23,13 +25,24 @@ def stop(_number, _frame):
     raise Done
 
 
-def is_esp_in_udp(frame):
-    """An IPv4 frame to or from UDP port 4500 whose first four octets are not zero. RFC 3948 2.1"""
-    if len(frame) < 46 or frame[12:14] != b"\x08\x00" or frame[23] != 17:
+def ipv4_of(frame, hatype):
+    """The IPv4 packet in a frame, or None."""
+    if hatype != ARPHRD_NONE:
+        frame = frame[14:] if frame[12:14] == b"\x08\x00" else b""
+    return frame if len(frame) >= 20 and frame[0] >> 4 == 4 else None
+
+
+def is_esp_in_udp(ip):
+    """To or from UDP port 4500, with first four octets that are not zero? RFC 3948 2.1"""
+    at = (ip[0] & 15) * 4
+    if ip[9] != 17 or len(ip) < at + 12:
         return False
-    at = 14 + (frame[14] & 15) * 4
-    ports = struct.unpack_from("!HH", frame, at)
-    return 4500 in ports and len(frame) >= at + 12 and frame[at + 8:at + 12] != b"\0\0\0\0"
+    return 4500 in struct.unpack_from("!HH", ip, at) and ip[at + 8:at + 12] != b"\0\0\0\0"
+
+
+def is_bgp(ip):
+    at = (ip[0] & 15) * 4
+    return ip[9] == 6 and len(ip) >= at + 20 and 179 in struct.unpack_from("!HH", ip, at)
 
 
 def main(ifname, marker):
@@ -37,22 +50,28 @@ def main(ifname, marker):
     s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     s.bind((ifname, 0))
     s.settimeout(0.2)
-    frames = marked = esp = 0
+    frames = marked = esp = bgp = 0
+    ttls = {}
     signal.signal(signal.SIGTERM, stop)
     print("ready", flush=True)
     try:
         while True:
             try:
-                frame = s.recv(65536)
+                frame, address = s.recvfrom(65536)
             except socket.timeout:
                 continue
             frames += 1
             marked += marker in frame
-            esp += is_esp_in_udp(frame)
+            ip = ipv4_of(frame, address[3])
+            esp += ip is not None and is_esp_in_udp(ip)
+            if ip is not None and is_bgp(ip):
+                bgp += 1
+                ttls.setdefault(socket.inet_ntoa(ip[12:16]), set()).add(ip[8])
     except Done:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     drops = struct.unpack("II", s.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
-    print(json.dumps({"frames": frames, "marked": marked, "esp": esp, "drops": drops}), flush=True)
+    counts = {"frames": frames, "marked": marked, "esp": esp, "bgp": bgp, "drops": drops}
+    print(json.dumps({**counts, "ttls": {a: sorted(t) for a, t in ttls.items()}}), flush=True)
 
 
 if __name__ == "__main__":
