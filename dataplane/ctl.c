@@ -73,8 +73,6 @@ static int nexthop_set(struct ctl *c, const struct msg_nexthop *m)
 		     atomic_load_explicit(&c->sad->conf[l->tunnel.slot].gen, memory_order_relaxed) != l->tunnel.gen))
 			return -ENOENT;
 	}
-	if (m->n > 1)
-		return -ENOTSUP;
 	return fib_nexthop_set(c->fib, m);
 }
 
@@ -145,8 +143,50 @@ static int barrier(struct ctl *c)
 	return 0;
 }
 
+/* A leg as the control plane said it. */
+static struct msg_nh_leg leg(const struct ctl *c, const struct fib_nh *nh)
+{
+	struct msg_nh_leg l = {.kind = MSG_NH_DROP};
+	uint32_t gen;
+
+	if (nh->kind == FIB_LOCAL) {
+		l.kind = MSG_NH_LOCAL;
+	} else if (nh->kind == FIB_PORT) {
+		l = (struct msg_nh_leg){.kind = MSG_NH_PORT, .family = IP_V4, .port = nh->port};
+		memcpy(l.via, &nh->arg, sizeof(nh->arg));
+	} else if (nh->kind == FIB_TUNNEL) {
+		gen = atomic_load_explicit(&c->sad->conf[nh->arg].gen, memory_order_relaxed);
+		if (gen)
+			l = (struct msg_nh_leg){.kind = MSG_NH_TUNNEL, .tunnel = {nh->arg, gen}};
+	}
+	return l;
+}
+
+static int fib_get(struct ctl *c, struct shm *s, const struct msg_fib_get *m)
+{
+	struct msg_fib_info i = {.query = m->hdr.seq, .nexthop = UINT32_MAX, .routes = fib_count(c->fib)};
+	struct fib_found found;
+
+	if (m->family != IP_V4)
+		return -EAFNOSUPPORT;
+	if (fib_find(c->fib, v4(m->addr), &found)) {
+		struct ip_addr a = ip_v4(found.addr);
+
+		i.found = 1;
+		i.family = IP_V4;
+		i.plen = found.plen;
+		i.n = found.n;
+		i.nexthop = found.nexthop;
+		memcpy(i.addr, a.b, 4);
+		for (unsigned k = 0; k < found.n; k++)
+			i.leg[k] = leg(c, &found.leg[k]);
+	}
+	push(c, s, &i.hdr, MSG_FIB_INFO, 0, sizeof(i));
+	return 0;
+}
+
 /* -EAGAIN: not yet, ask again with the same message. */
-static int obey(struct ctl *c, const union msg *m)
+static int obey(struct ctl *c, struct shm *s, const union msg *m)
 {
 	switch (m->hdr.type) {
 	case MSG_TUNNEL_SET:
@@ -161,6 +201,8 @@ static int obey(struct ctl *c, const union msg *m)
 		return nexthop_set(c, (const struct msg_nexthop *)m);
 	case MSG_NEXTHOP_DEL:
 		return fib_nexthop_del(c->fib, ((const struct msg_nexthop *)m)->id);
+	case MSG_FIB_GET:
+		return fib_get(c, s, (const struct msg_fib_get *)m);
 	case MSG_BARRIER:
 		return barrier(c);
 	default: /* the workers', and what is reserved */
@@ -174,7 +216,7 @@ static bool commands(struct ctl *c, struct shm *s, uint64_t now_ms)
 	for (unsigned n = 0; n < CTL_TURN; n++) {
 		int ret;
 
-		if (!room(c, s, 1, now_ms) || !attach_shm(&c->attach))
+		if (!room(c, s, 2, now_ms) || !attach_shm(&c->attach)) /* FIB_INFO and its ACK */
 			return false;
 		if (!c->holding) {
 			ret = spsc_pop(&s->ctl_cmd, &c->cmd);
@@ -188,7 +230,7 @@ static bool commands(struct ctl *c, struct shm *s, uint64_t now_ms)
 				continue;
 			}
 		}
-		ret = obey(c, &c->cmd);
+		ret = obey(c, s, &c->cmd);
 		c->holding = ret == -EAGAIN;
 		if (c->holding)
 			return false; /* wait() looks at holding */

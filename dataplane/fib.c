@@ -6,7 +6,9 @@
 #include <rte_hash.h>
 #include <rte_jhash.h>
 #include <rte_malloc.h>
+#include <rte_random.h>
 #include <rte_rcu_qsbr.h>
+#include <rte_rib.h>
 
 #include "base/log.h"
 
@@ -36,6 +38,12 @@ struct op {
 	bool del;
 };
 
+/* A group that is no next hop's, and when nobody reads it any more. */
+struct group {
+	uint64_t token;
+	uint32_t first; /* its first leg's id */
+};
+
 struct fib_ctl {
 	struct rte_fib *copy[2];
 	unsigned shadow; /* the copy that nobody reads */
@@ -54,6 +62,10 @@ struct fib_ctl {
 	uint32_t sync;   /* counts syncs */
 	uint32_t sweep_at;
 	bool syncing, sweeping;
+
+	uint32_t legs;                 /* id of the first leg of all */
+	uint32_t free_head, free_tail; /* run free; the one that was given up first is taken first */
+	struct group free[FIB_GROUPS];
 };
 
 /* Our own next hops stand above both halves. */
@@ -107,7 +119,8 @@ uint64_t fib_memory(uint32_t routes_max)
 	uint64_t trie = 2 * (uint64_t)trie_routes(routes_max) * NODE_OCTETS;
 	uint64_t copy = TBL24_OCTETS + (uint64_t)tbl8_count(routes_max) * TBL8_OCTETS + trie;
 
-	return 2 * copy + (uint64_t)(routes_max + SELF_MAX) * (sizeof(struct route) + 64) + (8 << 20);
+	return 2 * copy + (uint64_t)(routes_max + SELF_MAX) * (sizeof(struct route) + 64) + (8 << 20) +
+	       FIB_GROUPS * (MSG_NH_LEGS * sizeof(uint64_t) + sizeof(struct fib_ctl) / FIB_GROUPS);
 }
 
 static struct rte_fib *copy_new(const char *name, const struct fib_params *p, uint32_t none)
@@ -149,7 +162,8 @@ struct fib *fib_new(const struct fib_params *p)
 	if (!f)
 		return NULL;
 	f->n_nexthops = p->n_nexthops;
-	f->n_all = id_none(f) + 3u + p->n_ports;
+	f->n_all = id_none(f) + 3u + p->n_ports + FIB_GROUPS * MSG_NH_LEGS;
+	f->hash_key = (uint32_t)rte_rand();
 	f->ctl = rte_zmalloc_socket("fib_ctl", sizeof(*f->ctl), 64, p->numa_node);
 	if (!f->ctl)
 		goto free_fib;
@@ -157,6 +171,10 @@ struct fib *fib_new(const struct fib_params *p)
 	f->ctl->n_places = p->routes_max + SELF_MAX;
 	f->ctl->qsbr = p->qsbr;
 	f->ctl->shadow = 1;
+	f->ctl->legs = f->n_all - FIB_GROUPS * MSG_NH_LEGS;
+	for (uint32_t i = 0; i < FIB_GROUPS; i++)
+		f->ctl->free[i].first = f->ctl->legs + i * MSG_NH_LEGS;
+	f->ctl->free_tail = FIB_GROUPS;
 	if (tables_new(f, p))
 		goto free_fib;
 	nh_store(f, id_own(f, FIB_LOCAL, 0), (struct fib_nh){.kind = FIB_LOCAL});
@@ -320,7 +338,7 @@ int fib_own_set(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, 
 {
 	struct op op = {.addr = addr, .plen = plen, .id = id_own(f, kind, port)};
 
-	if (op.id >= f->n_all)
+	if (op.id >= f->ctl->legs)
 		return -EINVAL;
 	return set(f->ctl, &op, OWNER_SELF, 0);
 }
@@ -428,50 +446,120 @@ bool fib_sweep(struct fib *f)
 	return c->sweeping;
 }
 
-int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m)
-{
-	struct fib_nh nh = {.kind = FIB_DROP};
+/* --- next hops --- */
 
-	if (m->id >= f->n_nexthops)
-		return -EINVAL;
-	switch ((int)m->leg[0].kind) {
+/* What a next hop was is not read by those who come now. */
+static void nh_replace(struct fib *f, uint32_t id, struct fib_nh nh)
+{
+	struct fib_ctl *c = f->ctl;
+	struct fib_nh was = fib_nh(f, id);
+
+	nh_store(f, id, nh);
+	if (was.kind & FIB_LEGS)
+		c->free[c->free_tail++ % FIB_GROUPS] =
+			(struct group){.token = c->qsbr ? rte_rcu_qsbr_start(c->qsbr) : 0, .first = was.arg};
+}
+
+static int leg_read(const struct fib *f, const struct msg_nh_leg *l, struct fib_nh *nh)
+{
+	*nh = (struct fib_nh){.kind = FIB_DROP};
+	switch ((int)l->kind) {
 	case MSG_NH_DROP:
-		break;
+		return 0;
 	case MSG_NH_LOCAL:
-		nh.kind = FIB_LOCAL;
-		break;
+		nh->kind = FIB_LOCAL;
+		return 0;
 	case MSG_NH_PORT:
-		if (id_own(f, FIB_PORT, m->leg[0].port) >= f->n_all)
+		if (id_own(f, FIB_PORT, l->port) >= f->ctl->legs)
 			return -EINVAL;
-		nh = (struct fib_nh){.kind = FIB_PORT, .port = m->leg[0].port};
-		memcpy(&nh.arg, m->leg[0].via, sizeof(nh.arg));
-		break;
+		*nh = (struct fib_nh){.kind = FIB_PORT, .port = l->port};
+		memcpy(&nh->arg, l->via, sizeof(nh->arg));
+		return 0;
 	case MSG_NH_TUNNEL:
-		nh = (struct fib_nh){.kind = FIB_TUNNEL, .arg = m->leg[0].tunnel.slot};
-		break;
+		*nh = (struct fib_nh){.kind = FIB_TUNNEL, .arg = l->tunnel.slot};
+		return 0;
 	default:
 		return -EINVAL;
 	}
-	nh_store(f, id_of(f, m->id), nh);
+}
+
+static int group_make(struct fib *f, const struct fib_nh *leg, uint8_t n, struct fib_nh *nh)
+{
+	struct fib_ctl *c = f->ctl;
+	const struct group *g = &c->free[c->free_head % FIB_GROUPS];
+	uint8_t kind = FIB_TUNNELS;
+
+	if (c->free_head == c->free_tail)
+		return -ENOSPC;
+	if (c->qsbr && rte_rcu_qsbr_check(c->qsbr, g->token, false) != 1)
+		return -EAGAIN;
+	c->free_head++;
+	for (uint8_t i = 0; i < n; i++) {
+		nh_store(f, g->first + i, leg[i]);
+		if (leg[i].kind != FIB_TUNNEL)
+			kind = FIB_LEGS;
+	}
+	*nh = (struct fib_nh){.kind = kind, .n = n, .arg = g->first};
 	return 0;
+}
+
+int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m)
+{
+	struct fib_nh leg[MSG_NH_LEGS], nh;
+	int ret = 0;
+
+	if (m->id >= f->n_nexthops || m->n < 1 || m->n > MSG_NH_LEGS)
+		return -EINVAL;
+	for (uint8_t i = 0; i < m->n && !ret; i++)
+		ret = leg_read(f, &m->leg[i], &leg[i]);
+	nh = leg[0];
+	if (!ret && m->n > 1)
+		ret = group_make(f, leg, m->n, &nh);
+	if (!ret)
+		nh_replace(f, id_of(f, m->id), nh);
+	return ret;
 }
 
 int fib_nexthop_del(struct fib *f, uint32_t id)
 {
 	if (id >= f->n_nexthops)
 		return -EINVAL;
-	nh_store(f, id_of(f, id), (struct fib_nh){.kind = FIB_NONE});
+	nh_replace(f, id_of(f, id), (struct fib_nh){.kind = FIB_NONE});
 	return 0;
 }
 
 void fib_tunnel_gone(struct fib *f, uint32_t tunnel)
 {
-	for (uint32_t id = 0; id < 2 * f->n_nexthops; id++) {
+	for (uint32_t id = 0; id < f->n_all; id++) {
 		struct fib_nh nh = fib_nh(f, id);
 
 		if (nh.kind == FIB_TUNNEL && nh.arg == tunnel)
 			nh_store(f, id, (struct fib_nh){.kind = FIB_DROP});
 	}
+}
+
+bool fib_find(const struct fib *f, uint32_t addr, struct fib_found *out)
+{
+	/* its trie is changed by this thread only, and never while it is the one in use */
+	struct rte_rib *rib = rte_fib_get_rib(atomic_load_explicit(&f->cur, memory_order_relaxed));
+	const struct rte_rib_node *node = rte_rib_lookup(rib, addr);
+	struct fib_nh nh;
+	uint64_t id;
+
+	fib_lookup(f, &addr, &id, 1);
+	if (!node || id == id_none(f))
+		return false;
+	*out = (struct fib_found){.n = 1, .nexthop = id < id_none(f) ? (uint32_t)id % f->n_nexthops : UINT32_MAX};
+	(void)rte_rib_get_ip(node, &out->addr);
+	(void)rte_rib_get_depth(node, &out->plen);
+	nh = fib_nh(f, (uint32_t)id);
+	out->leg[0] = nh;
+	if (nh.kind == FIB_NONE)
+		out->n = 0;
+	if (nh.kind & FIB_LEGS)
+		for (out->n = 0; out->n < nh.n; out->n++)
+			out->leg[out->n] = fib_nh(f, nh.arg + out->n);
+	return true;
 }
 
 uint32_t fib_count(const struct fib *f)

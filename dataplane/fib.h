@@ -7,7 +7,11 @@
  *
  * Next hops are a table of 8-octet values behind small ids, each replaced by one atomic store: a changed next hop needs
  * no change of the FIB. Ids 0..n_nexthops-1 are the control plane's; those above are ours (none, local, the ports'
- * links).
+ * links, legs).
+ *
+ * A next hop of several legs (ECMP) names the first of its legs, which are next hops themselves, side by side. They are written
+ * before it is, and are not used again before every worker has passed a quiescent state: a reader never sees a half-written
+ * group. A flow keeps its leg as long as the group is the same (RFC 2992: hash-threshold).
  *
  * A route has an owner. What the data plane knows from its config (addresses of its ports, connected subnets, addresses
  * never to be forwarded) is its own and cannot be taken over: -EEXIST. RFC 1812 5.2.4.3, 5.3.7
@@ -35,25 +39,32 @@ enum fib_kind {
 	FIB_PORT,   /* arg: the gateway's address (network order), 0: on link, the packet's own destination */
 	FIB_TUNNEL, /* arg: the tunnel's slot */
 	FIB_LOCAL,  /* one of our own addresses */
-	FIB_KIND_N
+	FIB_KIND_N,
+	/* one of n legs by the flow, each PORT or TUNNEL (DROP: its tunnel is gone); arg: the first one's id */
+	FIB_LEGS = 1 << 4,
+	FIB_TUNNELS = FIB_LEGS | FIB_TUNNEL, /* the same, when all legs are tunnels */
 };
 
 /* A next hop as a worker sees it: one 8-octet load. */
 struct fib_nh {
-	uint8_t kind; /* enum fib_kind */
-	uint8_t pad;
+	uint8_t kind;  /* enum fib_kind */
+	uint8_t n;     /* LEGS: how many */
 	uint16_t port; /* PORT: index in the config */
 	uint32_t arg;
 };
 
-enum { FIB_BATCH = 64 }; /* route operations between two swaps */
+enum {
+	FIB_BATCH = 64,    /* route operations between two swaps */
+	FIB_GROUPS = 4096, /* next hops of several legs at a time */
+};
 
 struct fib_ctl;
 
 struct fib {
 	_Atomic(struct rte_fib *) cur; /* writer: ctl thread. Readers: workers, under QSBR */
 	_Atomic uint64_t *nh;          /* [n_all] struct fib_nh; writer: ctl thread */
-	uint32_t n_nexthops, n_all;    /* start; n_all: both halves and our own */
+	uint32_t n_nexthops, n_all;    /* start; n_all: both halves, our own, and legs */
+	uint32_t hash_key;             /* start: which leg a flow gets is nobody's to foresee */
 	struct fib_ctl *ctl;           /* the ctl thread's own */
 };
 
@@ -91,6 +102,20 @@ static inline struct fib_nh fib_nh(const struct fib *f, uint32_t id)
 	return u.nh;
 }
 
+/* The leg that a flow with this hash takes; its id in *id. nh has legs. */
+static inline struct fib_nh fib_leg(const struct fib *f, struct fib_nh nh, uint32_t hash, uint32_t *id)
+{
+	*id = nh.arg + (uint32_t)(((uint64_t)hash * nh.n) >> 32);
+	atomic_thread_fence(memory_order_acquire); /* nh was stored after its legs */
+	return fib_nh(f, *id);
+}
+
+/* Does all that goes there go by tunnels? */
+static inline bool fib_is_tunnel(struct fib_nh nh)
+{
+	return (nh.kind & ~FIB_LEGS) == FIB_TUNNEL;
+}
+
 /* --- ctl thread --- */
 
 /* Room for another batch: both copies are equal. Otherwise fib_set() and fib_del() say -EAGAIN. */
@@ -123,11 +148,21 @@ void fib_sync_end(struct fib *f);
 /* One batch of the sweep into the open batch; true while there is more to do. Call when fib_ready(). */
 bool fib_sweep(struct fib *f);
 
-/* Next hops: visible at once. The caller has checked m (msg_check_cmd) and that its tunnel lives. DEL leaves routes to
- * it as FIB_NONE. -EINVAL id. */
+/* Next hops: visible at once. The caller has checked m (msg_check_cmd) and that its tunnels live. DEL leaves routes to
+ * it as FIB_NONE. -EINVAL id; -ENOSPC FIB_GROUPS; -EAGAIN workers may still use the legs that it would take. */
 int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m) MUST_USE;
 int fib_nexthop_del(struct fib *f, uint32_t id) MUST_USE;
-/* A tunnel went away: its next hops become FIB_DROP, so that nothing for it leaves by another that takes the slot. */
+/* A tunnel went away: its next hops and legs become FIB_DROP, so that nothing for it leaves by another that takes the slot. */
 void fib_tunnel_gone(struct fib *f, uint32_t tunnel);
 
+/* What a worker does with packets to addr now. */
+struct fib_found {
+	uint32_t addr; /* the prefix that matched */
+	uint8_t plen;
+	uint8_t n;        /* legs; 0: the next hop was deleted */
+	uint32_t nexthop; /* the control plane's id; UINT32_MAX: the route is our own */
+	struct fib_nh leg[MSG_NH_LEGS];
+};
+/* Read from the table that workers read. false: there is no route. */
+bool fib_find(const struct fib *f, uint32_t addr, struct fib_found *out);
 uint32_t fib_count(const struct fib *f); /* routes of the control plane */

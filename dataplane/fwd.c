@@ -1,18 +1,47 @@
 #include "dataplane/fwd.h"
 
+#include <netinet/in.h>
+
+#include <rte_jhash.h>
+
 #include "dataplane/drop.h"
 #include "dataplane/frag.h"
 #include "dataplane/handoff.h"
 #include "dataplane/icmp.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
+
+/* Which flow it is of: addresses, protocol, and ports where every packet of it has them. Keyed, so that nobody can choose a leg for
+ * his packets. RFC 2992 */
+static uint32_t flow_hash(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint32_t key)
+{
+	const uint16_t ihl = pkt_ihl(ip);
+	const bool ports = (ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP ||
+			    ip->next_proto_id == IPPROTO_SCTP || ip->next_proto_id == IPPROTO_UDPLITE) &&
+			   !(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) &&
+			   m->data_len >= ihl + 4;
+
+	return rte_jhash_3words(ip->src_addr, ip->dst_addr, ports ? una_get32((const uint8_t *)ip + ihl) : 0,
+				key ^ ip->next_proto_id);
+}
+
+/* Next hops of several legs become one of these. */
+static __rte_noinline void choose_legs(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (nh[i].kind & FIB_LEGS)
+			nh[i] = fib_leg(w->fib, nh[i], flow_hash(m[i], pkt_ip(m[i]), w->fib->hash_key),
+					&pkt_of(m[i])->next);
+}
 
 void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
 {
 	const struct fib *f = w->fib;
 	uint32_t dst[VEC_BURST];
 	uint64_t id[VEC_BURST];
+	uint8_t kinds = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
@@ -20,7 +49,10 @@ void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16
 	for (uint16_t i = 0; i < n; i++) {
 		nh[i] = fib_nh(f, (uint32_t)id[i]);
 		pkt_of(m[i])->next = (uint32_t)id[i];
+		kinds |= nh[i].kind;
 	}
+	if (unlikely(kinds & FIB_LEGS))
+		choose_legs(w, m, nh, n);
 }
 
 /* A packet that goes no further as a packet: to ourselves, or nowhere. */
@@ -39,6 +71,8 @@ static __rte_noinline void ends_here(struct worker *w, struct rte_mbuf *m, enum 
 		break;
 	case FIB_NONE:
 	case FIB_KIND_N:
+	case FIB_LEGS: /* a leg, never legs */
+	case FIB_TUNNELS:
 		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_NET, 0);
 		drop(w, m, DROP_NO_ROUTE);
 		break;
@@ -82,11 +116,11 @@ static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t
 	}
 	if (differ == 0) {
 		fib_lookup(w->fib, src, id, 1);
-		return fib_nh(w->fib, (uint32_t)id[0]).kind == FIB_TUNNEL ? clear : 0;
+		return fib_is_tunnel(fib_nh(w->fib, (uint32_t)id[0])) ? clear : 0;
 	}
 	fib_lookup(w->fib, src, id, n);
 	for (uint16_t i = 0; i < n; i++)
-		bare |= (uint32_t)(fib_nh(w->fib, (uint32_t)id[i]).kind == FIB_TUNNEL) << i;
+		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, (uint32_t)id[i])) << i;
 	return bare & clear;
 }
 

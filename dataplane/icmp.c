@@ -56,6 +56,8 @@ static const struct sa_cold *sa_towards(struct worker *w, uint32_t addr_be)
 
 	fib_lookup(w->fib, &addr, &id, 1);
 	nh = fib_nh(w->fib, (uint32_t)id);
+	if (nh.kind & FIB_LEGS) /* their selectors hardly differ, and which one the error takes is not known yet */
+		nh = fib_leg(w->fib, nh, 0, &slot);
 	if (nh.kind != FIB_TUNNEL || sad_owner_tunnel(w->sad, nh.arg) != w->id)
 		return NULL;
 	slot = atomic_load_explicit(&w->sad->tunnel[nh.arg].tx, memory_order_relaxed);

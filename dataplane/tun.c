@@ -75,19 +75,19 @@ void tun_free(struct tun *t)
 
 /* --- worker --- */
 
-static enum fib_kind kind_of(const struct worker *w, uint32_t addr_be)
+static struct fib_nh way_to(const struct worker *w, uint32_t addr_be)
 {
 	uint32_t addr = rte_be_to_cpu_32(addr_be);
 	uint64_t id;
 
 	fib_lookup(w->fib, &addr, &id, 1);
-	return (enum fib_kind)fib_nh(w->fib, (uint32_t)id).kind;
+	return fib_nh(w->fib, (uint32_t)id);
 }
 
 /* It should have come by a tunnel: whoever is on the wire could otherwise speak in a session inside it. RFC 4301 5.2 */
 static bool bare(const struct worker *w, struct rte_mbuf *m)
 {
-	return !(pkt_of(m)->flags & (PKT_OWN | PKT_DECAPPED)) && kind_of(w, pkt_ip(m)->src_addr) == FIB_TUNNEL;
+	return !(pkt_of(m)->flags & (PKT_OWN | PKT_DECAPPED)) && fib_is_tunnel(way_to(w, pkt_ip(m)->src_addr));
 }
 
 /* Anybody may send it: no TCP, or the first segment of a connection. */
@@ -137,7 +137,7 @@ static void from_kernel(struct worker *w, struct rte_mbuf *m)
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
 	enum stats_drop why = parse_ip(ip, m->data_len, false);
 
-	if (why == DROP_N && kind_of(w, ip->src_addr) != FIB_LOCAL)
+	if (why == DROP_N && way_to(w, ip->src_addr).kind != FIB_LOCAL)
 		why = DROP_BAD_ADDRESS;
 	if (why != DROP_N) {
 		drop(w, m, why);

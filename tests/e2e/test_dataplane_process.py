@@ -21,7 +21,7 @@ from wire import Ip4, cksum, echo, eth, ip4, udp  # noqa: E402
 
 WAN, LAN, PEER, HOST, BEHIND = "203.0.113.1", "10.1.0.1", "203.0.113.2", "10.1.0.10", "10.77.0.1"
 ETH_ARP, ETH_ALL = 0x0806, 3
-NH_PORT = 1
+NH_PORT, NH_LOCAL = 1, 3
 CAP_NET_ADMIN = 1 << 12
 
 CONFIG = """gateway: {{name: process}}
@@ -193,6 +193,11 @@ class Process:
         self.rings.ask("route-set", addr=addr, plen=plen, nexthop=nexthop)
         wait_for("the route is applied", lambda: self.counters()["applied"] > before, 5, 0.01)
 
+    def told(self, addr):
+        """What the data plane says that it does with packets to addr."""
+        seq = self.rings.do("fib-get", addr=addr)["seq"]
+        return self.rings.event(event="fib-info", query=seq)
+
     def tables(self):
         return re.findall(r"table netdev (esplanade_\w+)", self.gw.run("nft", "list", "tables", peer=True).stdout)
 
@@ -314,12 +319,56 @@ def test_a_static_route_by_the_rings_forwards(p):
     p.rings.do("nexthop-set", id=first, kind=NH_PORT, port=1, via=HOST)
     p.route("10.77.0.0", 16, first)
     assert p.wan.ping(BEHIND, count=3)[1] == 3
+    told = p.told(BEHIND)
+    assert (told["addr"], told["plen"], told["nexthop"], told["routes"]) == ("10.77.0.0", 16, first, 1), told
+    assert [(n["kind"], n["port"], n["via"]) for n in told["legs"]] == [(NH_PORT, 1, HOST)], told
     p.rings.do("barrier")
     p.rings.do("nexthop-del", id=first)
     p.rings.do("barrier")
+    assert p.told(BEHIND)["legs"] == [] and not p.told("10.78.0.1")["found"]
+    assert p.told(WAN)["nexthop"] == 0xFFFFFFFF and p.told(WAN)["legs"][0]["kind"] == NH_LOCAL
+    assert (p.told(PEER)["addr"], p.told(PEER)["plen"]) == ("203.0.113.0", 24)
     before = p.drops()
     assert not p.wan.pings(BEHIND, timeout=1)
     wait_for("no-route is counted", lambda: p.moved("no-route", before) >= 1, 3)
+
+
+def test_legs_share_flows_and_change_at_once(p):
+    """Two neighbours on the LAN, made of frames: each flow is one's alone."""
+    p.attach()
+    lan, macs = p.wire["lan"], ["02:00:00:00:01:%02x" % i for i in range(3)]
+    vias = [f"10.1.0.{100 + i}" for i in range(3)]
+    nh = p.rings.hello["nexthops"] // 4 + 1
+
+    def legs(*which):
+        p.rings.do("nexthop-set", id=nh, legs=[{"kind": NH_PORT, "port": 1, "via": vias[i]} for i in which])
+
+    def flow(sport):
+        """The neighbour that got it."""
+        lan.forget()
+        p.wire["wan"].send(eth(p.mac["wan"], p.wire["wan"].mac, ip4(PEER, "10.80.0.1", 17, udp(sport, 9, b"x"))))
+        frame = lan.wait(is_ip(PEER, "10.80.0.1"), 2)
+        assert frame, f"flow {sport} is lost"
+        return macs.index(":".join("%02x" % b for b in frame[:6]))
+
+    for mac, via in zip(macs, vias):  # unasked answers do not count: ask first
+        lan.forget()
+        p.wire["wan"].send(eth(p.mac["wan"], p.wire["wan"].mac, ip4(PEER, via, 17, udp(1, 9, b"x"))))
+        assert lan.wait(is_arp(1, LAN, via))
+        lan.send(eth(p.mac["lan"], mac, arp(2, mac, via, p.mac["lan"], LAN), ETH_ARP))
+        assert lan.wait(is_ip(PEER, via))
+    legs(0, 1)
+    p.route("10.80.0.0", 16, nh)
+    told = p.told("10.80.0.1")
+    assert [n["via"] for n in told["legs"]] == vias[:2] and told["nexthop"] == nh, told
+    first = [flow(i) for i in range(1000, 1030)]
+    assert set(first) == {0, 1} and first == [flow(i) for i in range(1000, 1030)]
+    legs(2)
+    p.rings.do("barrier")
+    assert {flow(i) for i in range(1000, 1010)} == {2}
+    legs(0, 1, 2)
+    p.rings.do("barrier")
+    assert {flow(i) for i in range(1000, 1030)} == {0, 1, 2}
 
 
 def test_ten_thousand_route_records_pass_while_ping_goes_on(p):

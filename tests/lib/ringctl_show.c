@@ -91,6 +91,24 @@ void ringctl_show_counters(void)
 			      (json_int_t)atomic_load(&ctl.shm.hdr->applied)));
 }
 
+static json_t *leg_json(const struct msg_nh_leg *l)
+{
+	return json_pack("{sIsIsosIsI}", "kind", (json_int_t)l->kind, "port", (json_int_t)l->port, "via",
+			 addr_json(l->family, l->via), "tunnel", (json_int_t)l->tunnel.slot, "tunnel_gen",
+			 (json_int_t)l->tunnel.gen);
+}
+
+static json_t *fib_json(const struct msg_fib_info *f)
+{
+	json_t *legs = json_array();
+
+	for (unsigned i = 0; i < f->n; i++)
+		json_array_append_new(legs, leg_json(&f->leg[i]));
+	return json_pack("{sIsIsIsbsosIso}", "query", (json_int_t)f->query, "nexthop", (json_int_t)f->nexthop, "routes",
+			 (json_int_t)f->routes, "found", f->found, "addr", addr_json(f->family, f->addr), "plen",
+			 (json_int_t)f->plen, "legs", legs);
+}
+
 static void say_event(unsigned from, const union msg *m)
 {
 	json_t *o = json_pack("{sssIsI}", "event", msg_type_name(m->hdr.type), "seq", (json_int_t)m->hdr.seq, "from",
@@ -132,6 +150,9 @@ static void say_event(unsigned from, const union msg *m)
 						    (json_int_t)p->remote_port));
 		break;
 	}
+	case MSG_FIB_INFO:
+		json_object_update_new(o, fib_json((const struct msg_fib_info *)m));
+		break;
 	case MSG_BAD_SPI:
 		json_object_set_new(o, "spi", json_integer(((const struct msg_bad_spi *)m)->spi));
 		break;
