@@ -245,17 +245,23 @@ static uint64_t next_timer(const struct bgp *b)
 	return due;
 }
 
+/* Each that waits gets one turn, and stands at the end again if it has more. */
 static void pump(struct bgp *b)
 {
-	for (unsigned n = TICK_PUMPS; n && !list_empty(&b->ready); n--) {
-		struct peer *p = list_entry(b->ready.next, struct peer, ready);
+	const struct list *last = b->ready.prev;
 
-		list_del(&p->ready);
+	for (unsigned n = TICK_PUMPS; n && !list_empty(&b->ready); n--) {
+		struct list *e = b->ready.next;
+		struct peer *p = list_entry(e, struct peer, ready);
+
+		list_del(e);
 		for (unsigned i = 0; i < 2; i++) {
 			p->conn[i].fresh = false;
 			if (p->conn[i].up)
 				conn_pump(&p->conn[i]);
 		}
+		if (e == last)
+			break;
 	}
 }
 

@@ -11,8 +11,8 @@ void conn_open(struct conn *c, bool ours)
 	struct peer *p = c->peer;
 
 	assert(!c->id);
-	c->serial = c->serial % 0x7ffff + 1;
-	c->id = c->serial << 13 | p->index << 1 | (c == &p->conn[1]);
+	p->b->serial = p->b->serial % 0x7ffff + 1;
+	c->id = p->b->serial << 13 | p->index << 1 | (c == &p->conn[1]);
 	c->ours = ours;
 	c->up = c->blocked = c->fresh = c->keepalive_waits = c->hold_grace = c->open_rcvd = false;
 	memset(&c->local, 0, sizeof(c->local));

@@ -54,7 +54,6 @@ struct conn {
 	struct peer *peer;
 	enum bgp_state state; /* fsm.c writes it, nobody else */
 	uint32_t id;          /* 0: no TCP connection, nor an attempt at one */
-	uint32_t serial;
 	bool ours;            /* we have made it */
 	bool up;              /* TCP is open */
 	bool blocked;         /* bgp_writable() will come */
@@ -126,7 +125,8 @@ struct bgp_own {
 struct bgp {
 	struct bgp_env env;
 	uint64_t now;
-	bool down; /* bgp_shutdown() */
+	uint32_t serial; /* of connections */
+	bool down;       /* bgp_shutdown() */
 	const struct config *cfg;
 	uint32_t as, router_id;
 	struct peer **peer; /* by index; NULL: free */

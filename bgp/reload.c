@@ -18,7 +18,6 @@ static bool same_session(const struct cfg_bgp_peer *a, const struct cfg_bgp_peer
 	return ip_equal(&a->addr, &b->addr) && ip_equal(&a->source, &b->source) && a->as == b->as &&
 	       a->families == b->families && a->connect == b->connect && a->multihop == b->multihop &&
 	       a->gtsm_hops == b->gtsm_hops && a->hold_s == b->hold_s && a->keepalive_s == b->keepalive_s &&
-	       a->default_originate == b->default_originate && a->max_prefix_out == b->max_prefix_out &&
 	       same_secret(a->password, b->password);
 }
 
@@ -70,6 +69,8 @@ static void change(struct peer *p, const struct cfg_bgp_peer *row, bool all)
 	bool limit = p->limit_hit && p->cfg.max_prefix_in != row->max_prefix_in;
 
 	p->cfg = *row;
+	if (p->main->state == BGP_ESTABLISHED)
+		rib_peer_export(p->b->rib, p->index, row->default_originate, row->max_prefix_out);
 	if (row->shutdown && !was_down) {
 		peer_cause(p, "shut down by the config");
 		peer_stop(p, BGP_CEASE_SHUTDOWN, NULL);

@@ -423,29 +423,34 @@ void session_enter_openconfirm(struct conn *c)
 	session_keepalive_restart(c, true);
 }
 
-/* 5.1.3: only to a peer on a network of ours may a next hop of that network be passed on. */
-static bool on_port_network(const struct peer *p)
+/* 5.1.3: only to a peer on a network of ours may a next hop of that network be passed on. IP_NONE: it is on none. */
+static struct ip_prefix port_network(const struct peer *p)
 {
 	const struct config *cfg = p->b->cfg;
+	struct ip_prefix net = {.len = 0};
 
 	for (unsigned i = 0; i < cfg->n_ports; i++)
 		for (unsigned k = 0; k < cfg->port[i].n_addr; k++)
-			if (ip_prefix_contains(&cfg->port[i].addr[k], &p->cfg.addr))
-				return true;
-	return false;
+			if (ip_prefix_contains(&cfg->port[i].addr[k], &p->cfg.addr) &&
+			    cfg->port[i].addr[k].len >= net.len)
+				net = cfg->port[i].addr[k];
+	ip_mask(&net.addr, net.len);
+	return net;
 }
 
 void session_enter_established(struct conn *c)
 {
 	struct peer *p = c->peer;
+	struct ip_prefix net = port_network(p);
 	struct rib_session s = {
 		.codec = c->codec,
 		.remote_id = c->open.id,
 		.default_originate = p->cfg.default_originate,
 		.max_prefix_out = p->cfg.max_prefix_out,
-		.multihop = p->cfg.multihop      ? p->cfg.multihop
-			    : on_port_network(p) ? 0
-						 : 255,
+		.multihop = p->cfg.multihop   ? p->cfg.multihop
+			    : net.addr.family ? 0
+					      : 255,
+		.lan = net,
 	};
 
 	p->established++;

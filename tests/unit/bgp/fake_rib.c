@@ -35,6 +35,13 @@ void rib_peer_up(struct rib *r, uint32_t peer, const struct rib_session *s)
 	fake.session = *s;
 }
 
+void rib_peer_export(struct rib *r, uint32_t peer, bool default_originate, uint32_t max_prefix_out)
+{
+	(void)r, (void)peer;
+	fake.session.default_originate = default_originate;
+	fake.session.max_prefix_out = max_prefix_out;
+}
+
 void rib_peer_down(struct rib *r, uint32_t peer)
 {
 	(void)r, (void)peer;
@@ -140,6 +147,12 @@ void out_refresh(struct rib *r, uint32_t peer, uint8_t family)
 	(void)r, (void)peer;
 	fake.refreshes++;
 	fake.refreshed = family;
+}
+
+bool out_limited(const struct rib *r, uint32_t peer)
+{
+	(void)r, (void)peer;
+	return false;
 }
 
 uint32_t out_count(const struct rib *r, uint32_t peer)

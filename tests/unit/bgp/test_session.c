@@ -1,0 +1,760 @@
+/* One core and a peer made by hand: two connections, back-pressure, limits, changes of the config. */
+#include "tests/unit/bgp/peer_rig.h"
+
+static struct rig r;
+
+static int begin(void **state)
+{
+	(void)state;
+	rig_new(&r);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	rig_free(&r);
+	return 0;
+}
+
+/* ---- collisions, in the live core ---- */
+
+/* Ours and the peer's connection, both with our OPEN sent. */
+static void two_connections(struct rig_conn **ours, struct rig_conn **theirs)
+{
+	rig_config(&r);
+	*ours = rig_last(&r);
+	*theirs = rig_accept(&r);
+	assert_non_null(*theirs);
+	rig_connected(&r, *ours);
+}
+
+static void of_two_connections_the_right_one_stays(void **state)
+{
+	static const uint32_t ids[] = {0x0a090909, 0x09090909}; /* above and below 10.0.0.1 */
+
+	(void)state;
+	rig_free(&r);
+	for (unsigned k = 0; k < 4; k++) {
+		bool ours_first = k & 1, ours_wins = k & 2;
+		struct bgp_open o = rig_open_of(ids[ours_wins]);
+		struct rig_conn *ours, *theirs, *winner, *loser;
+
+		rig_new(&r);
+		two_connections(&ours, &theirs);
+		rig_open(&r, ours_first ? ours : theirs, &o);
+		assert_int_equal(rig_state(&r), BGP_OPENCONFIRM);
+		rig_open(&r, ours_first ? theirs : ours, &o);
+		winner = ours_wins ? ours : theirs;
+		loser = ours_wins ? theirs : ours;
+		rig_expect_notification(loser, 6, 7, NULL, 0);
+		assert_false(winner->closed);
+		assert_int_equal(rig_state(&r), BGP_OPENCONFIRM);
+		rig_keepalive(&r, winner);
+		assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+		assert_int_equal(rig_info(&r).conn, winner->id);
+		assert_int_equal(fake.ups, 1);
+		/* none is tried beside it, and its end is followed by an attempt */
+		rig_run(&r, 60000);
+		assert_int_equal(r.n_conns, 2);
+		bgp_closed(r.b, winner->id, 0, r.now);
+		assert_int_equal(fake.downs, 1);
+		rig_run(&r, 1000);
+		assert_int_equal(r.n_conns, 3);
+		if (k < 3)
+			rig_free(&r);
+	}
+}
+
+static void established_wins_against_a_new_connection(void **state)
+{
+	struct bgp_open o = rig_open_of(0xffffffff);
+
+	(void)state;
+	rig_free(&r);
+	for (unsigned accepted = 0; accepted < 2; accepted++) {
+		struct rig_conn *c, *late;
+
+		rig_new(&r);
+		if (accepted) {
+			r.row[0].connect = CFG_BGP_PASSIVE;
+			rig_config(&r);
+			c = rig_accept(&r);
+			rig_open(&r, c, &o);
+			rig_keepalive(&r, c);
+		} else {
+			rig_config(&r);
+			c = rig_establish(&r);
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			late = rig_accept(&r);
+			assert_non_null(late);
+			assert_false(late->closed);
+			rig_open(&r, late, &o);
+			rig_expect_notification(late, 6, 7, NULL, 0);
+		}
+		assert_false(c->closed);
+		assert_int_equal(rig_info(&r).conn, c->id);
+		assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+		assert_int_equal(fake.ups, 1);
+		if (!accepted)
+			rig_free(&r);
+	}
+}
+
+/* Ours is in OpenSent when the peer's is Established: it is judged by its OPEN, and never takes over. */
+static void a_late_open_on_our_own_connection_loses(void **state)
+{
+	struct bgp_open o = rig_open_of(0x09090909); /* by identifiers, ours would win */
+	struct rig_conn *ours, *theirs;
+
+	(void)state;
+	two_connections(&ours, &theirs);
+	rig_open(&r, theirs, &o);
+	rig_keepalive(&r, theirs);
+	assert_int_equal(rig_info(&r).conn, theirs->id);
+	assert_false(ours->closed);
+	rig_open(&r, ours, &o);
+	rig_expect_notification(ours, 6, 7, NULL, 0);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_int_equal(fake.ups, 1);
+}
+
+static void a_new_connection_of_the_peer_replaces_its_dead_one(void **state)
+{
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *dead, *alive;
+
+	(void)state;
+	r.row[0].connect = CFG_BGP_PASSIVE;
+	rig_config(&r);
+	dead = rig_accept(&r);
+	rig_open(&r, dead, &o);
+	alive = rig_accept(&r);
+	assert_true(dead->closed);
+	rig_open(&r, alive, &o);
+	rig_keepalive(&r, alive);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+static void a_lost_collision_is_no_error(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *ours, *theirs;
+
+	(void)state;
+	two_connections(&ours, &theirs);
+	rig_feed(&r, ours, msg, wire_notification_build(msg, sizeof(msg), 6, 7, NULL, 0));
+	assert_true(ours->closed);
+	assert_string_equal(rig_info(&r).last_error, "");
+	rig_run(&r, 5000);
+	assert_int_equal(r.n_conns, 2); /* the other one is waited for */
+	rig_open(&r, theirs, &o);
+	rig_keepalive(&r, theirs);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+/* ---- attempts and back-off ---- */
+
+static void failed_attempts_are_repeated_soon_then_at_connect_retry(void **state)
+{
+	static const uint64_t gaps[] = {1000, 2000, 4000, 8000, 10000, 10000, 10000};
+	unsigned told;
+
+	(void)state;
+	rig_config(&r);
+	told = r.n_notices;
+	for (size_t i = 0; i < N_ELEMS(gaps); i++) {
+		struct rig_conn *c = rig_last(&r);
+		unsigned n = r.n_conns;
+
+		bgp_closed(r.b, c->id, -ECONNREFUSED, r.now);
+		assert_int_equal(rig_state(&r), BGP_ACTIVE);
+		rig_run(&r, gaps[i] - 1);
+		assert_int_equal(r.n_conns, n);
+		rig_run(&r, 1);
+		assert_int_equal(r.n_conns, n + 1);
+		assert_int_equal(rig_state(&r), BGP_CONNECT);
+	}
+	assert_int_equal(r.n_notices, told + 1); /* the same cause is told once */
+	assert_non_null(strstr(r.cause, "refused"));
+}
+
+static void an_unanswered_attempt_is_given_up(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_last(&r);
+	r.random = 2500; /* 75 % */
+	rig_run(&r, 9999);
+	assert_false(c->closed);
+	rig_run(&r, 1);
+	assert_true(c->closed);
+	assert_int_equal(r.n_conns, 2);
+	rig_run(&r, 7500);
+	assert_int_equal(r.n_conns, 3);
+}
+
+static void an_error_of_connect_itself_is_a_failed_attempt(void **state)
+{
+	(void)state;
+	r.connect_rc = -ENETUNREACH;
+	rig_config(&r);
+	assert_int_equal(rig_state(&r), BGP_ACTIVE);
+	assert_non_null(strstr(rig_info(&r).last_error, "nreachable"));
+	r.connect_rc = 0;
+	rig_run(&r, 1000);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+/* 1 s, 2 s, ... 60 s; a session that lived ends it. */
+static void errors_are_followed_by_longer_pauses(void **state)
+{
+	static const uint64_t pauses[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	uint8_t bad[BGP_HDR] = {0};
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	for (size_t i = 0; i < N_ELEMS(pauses); i++) {
+		c = rig_establish(&r);
+		rig_feed(&r, c, bad, sizeof(bad));
+		assert_int_equal(rig_state(&r), BGP_IDLE);
+		rig_run(&r, pauses[i] - 1);
+		assert_null(rig_accept(&r));
+		assert_int_equal(rig_state(&r), BGP_IDLE);
+		rig_run(&r, 1);
+		assert_int_equal(rig_state(&r), BGP_CONNECT);
+	}
+	c = rig_establish(&r);
+	rig_run(&r, 30000);
+	rig_feed(&r, c, bad, sizeof(bad));
+	rig_run(&r, 1000);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+static void a_peer_without_a_way_is_not_tried(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_last(&r);
+	bgp_peer_reachable(r.b, 0, false, "tunnel azure1 is down", r.now);
+	assert_true(c->closed);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_string_equal(rig_info(&r).unreachable, "tunnel azure1 is down");
+	assert_non_null(strstr(r.cause, "tunnel azure1 is down"));
+	rig_run(&r, 1000000);
+	assert_int_equal(r.n_conns, 1);
+	assert_null(rig_accept(&r));
+	bgp_peer_reachable(r.b, 0, true, NULL, r.now);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+	/* an Established session is left to its hold timer */
+	c = rig_establish(&r);
+	bgp_peer_reachable(r.b, 0, false, "tunnel azure1 is down", r.now);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	rig_run(&r, 90000);
+	rig_expect_notification(c, 4, 0, NULL, 0);
+	rig_run(&r, 1000000);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	bgp_peer_reachable(r.b, 0, true, NULL, r.now);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+/* ---- UPDATE ---- */
+
+static size_t update_of(uint8_t *buf, uint32_t first, unsigned n)
+{
+	struct update_build b;
+	struct bgp_attrs_draft d;
+	static const uint8_t path[] = {BGP_AS_SEQUENCE, 1, 0, 0, 0xfd, 0xf2};
+	struct bgp_codec codec = {.as4 = true, .mp_v4 = true};
+
+	memset(&d, 0, sizeof(d));
+	d.a.nexthop = ip_v4(0x0a090909);
+	assert_int_equal(attr_set_part(&d, 0, path, sizeof(path)), 0);
+	update_build_announce(&b, buf, BGP_MSG_MAX, &d.a, &codec, IP_V4);
+	for (unsigned i = 0; i < n; i++) {
+		struct ip_prefix p = {.addr = ip_v4((first + i) << 8), .len = 24};
+
+		assert_true(update_build_add(&b, &p));
+	}
+	return update_build_end(&b);
+}
+
+static void announced_and_withdrawn_prefixes_reach_the_rib(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	struct update_build b;
+	struct ip_prefix p = {.addr = ip_v4(0x0b000000), .len = 24};
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_feed(&r, c, msg, update_of(msg, 0x0b0000, 3));
+	assert_int_equal(fake.updates, 3);
+	assert_int_equal(ip_v4_u32(&fake.nexthop), 0x0a090909);
+	update_build_withdraw(&b, msg, sizeof(msg), IP_V4);
+	assert_true(update_build_add(&b, &p));
+	rig_feed(&r, c, msg, update_build_end(&b));
+	assert_int_equal(fake.withdraws, 1);
+	assert_true(ip_prefix_equal(&fake.last, &p));
+}
+
+/* RFC 7606 2: the session stays, and the earlier path goes. */
+static void a_malformed_attribute_withdraws_its_prefixes(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	struct rig_conn *c;
+	size_t len;
+	unsigned told;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	len = update_of(msg, 0x0b0000, 2);
+	told = r.n_notices;
+	assert_int_equal(msg[BGP_HDR + 4 + 1], BGP_ORIGIN);
+	msg[BGP_HDR + 4 + 3] = 9; /* no such ORIGIN */
+	for (unsigned i = 0; i < 50; i++)
+		rig_feed(&r, c, msg, len);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_int_equal(fake.updates, 0);
+	assert_int_equal(fake.withdraws, 100);
+	assert_int_equal(rig_info(&r).malformed_withdraw, 50);
+	assert_int_equal(r.n_notices, told + 1); /* and told once a minute */
+	for (unsigned i = 0; i < 3; i++) {
+		rig_run(&r, 20000);
+		rig_keepalive(&r, c);
+	}
+	rig_feed(&r, c, msg, len);
+	assert_int_equal(r.n_notices, told + 2);
+	assert_non_null(strstr(r.cause, "49 more"));
+}
+
+static void an_update_that_cannot_be_carved_resets(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	struct rig_conn *c;
+	size_t len;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	len = update_of(msg, 0x0b0000, 1);
+	msg[BGP_HDR] = 0xff; /* Withdrawn Routes Length */
+	rig_feed(&r, c, msg, len);
+	rig_expect_notification(c, 3, 1, NULL, 0);
+	assert_int_equal(fake.downs, 1);
+}
+
+static void too_many_prefixes_end_the_session_for_longer(void **state)
+{
+	static const uint8_t data[] = {0, 1, 1, 0, 0, 0, 5};
+	uint8_t msg[BGP_MSG_MAX];
+	struct rig_conn *c;
+
+	(void)state;
+	r.row[0].max_prefix_in = 5;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_feed(&r, c, msg, update_of(msg, 0x0b0000, 5));
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	rig_feed(&r, c, msg, update_of(msg, 0x0c0000, 100));
+	rig_expect_notification(c, 6, 1, data, sizeof(data));
+	assert_int_equal(fake.updates, 6); /* and no further */
+	assert_true(rig_info(&r).max_prefix_hit);
+	assert_non_null(strstr(r.cause, "`max-prefix-in`"));
+	rig_run(&r, 59999);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	rig_run(&r, 1);
+	c = rig_establish(&r);
+	assert_false(rig_info(&r).max_prefix_hit);
+	rig_feed(&r, c, msg, update_of(msg, 0x0c0000, 100));
+	rig_run(&r, 119999);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_int_equal(bgp_clear(r.b, 0, false, r.now), 0); /* by hand it starts at once */
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+/* ---- sending ---- */
+
+static void updates_flow_only_while_the_socket_takes_them(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_count(c, 0);
+	r.room = 10000;
+	fake.pulls_left = 1000;
+	fake.pull_len = 1000;
+	fake.ops.out_ready(fake.ops.ctx, 0);
+	rig_run(&r, 0);
+	assert_int_equal(r.room, 0);
+	assert_true(fake.pulls_left > 1000 - 40); /* what waits here is bounded */
+	for (unsigned i = 0; fake.pulls_left || c->out_len % 1000; i++) {
+		assert_true(i < 10000);
+		rig_count(c, 0);
+		memmove(c->out, c->out + c->read, c->out_len - c->read);
+		c->out_len -= c->read;
+		c->read = 0;
+		r.room = 777;
+		bgp_writable(r.b, c->id, r.now);
+		rig_run(&r, 0);
+		if (r.room)
+			break;
+	}
+	assert_int_equal(fake.pulls_left, 0);
+	assert_int_equal(rig_info(&r).msg_out[BGP_UPDATE], 1000);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+static void one_call_does_a_bounded_share(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	fake.pulls_left = 500;
+	fake.ops.out_ready(fake.ops.ctx, 0);
+	assert_int_equal(bgp_deadline(r.b), 0);
+	bgp_tick(r.b, r.now);
+	assert_int_equal(fake.pulls_left, 500 - CONN_PULLS);
+	assert_int_equal(bgp_deadline(r.b), 0); /* there is more */
+	rig_run(&r, 0);
+	assert_int_equal(fake.pulls_left, 0);
+	assert_int_equal(rig_count(c, BGP_UPDATE), 500);
+}
+
+/* RFC 9687: twice the hold time without an octet taken. */
+static void a_peer_that_reads_nothing_is_let_go(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	r.room = 5000;
+	fake.pulls_left = 100;
+	fake.pull_len = 1000;
+	fake.ops.out_ready(fake.ops.ctx, 0);
+	for (unsigned i = 0; i < 179; i++) {
+		rig_run(&r, 1000);
+		if (i % 60 == 59)
+			rig_keepalive(&r, c);
+	}
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	rig_run(&r, 1000);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_true(c->closed);
+	assert_non_null(strstr(r.cause, "8/0"));
+	/* the keepalives did not pile up either */
+	assert_true(rig_info(&r).msg_out[BGP_KEEPALIVE] <= 3);
+}
+
+static void an_octet_taken_starts_the_send_hold_anew(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	r.room = 0;
+	fake.pulls_left = 100;
+	fake.pull_len = 1000;
+	fake.ops.out_ready(fake.ops.ctx, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		rig_run(&r, 60000);
+		rig_keepalive(&r, c);
+		r.room = 1;
+		bgp_writable(r.b, c->id, r.now);
+	}
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+/* When the room comes back in time, 8/0 still reaches the peer. */
+static void send_hold_says_8_0_when_it_can(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	r.row[0].hold_s = 0;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_count(c, 0);
+	r.room = 0;
+	fake.pulls_left = 1;
+	fake.ops.out_ready(fake.ops.ctx, 0);
+	rig_run(&r, 479999); /* without a hold time: 8 minutes */
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	rig_run(&r, 1);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_true(c->closed);
+}
+
+static void route_refresh_is_answered_for_negotiated_families(void **state)
+{
+	static const struct {
+		uint16_t afi;
+		uint8_t safi, subtype;
+		bool answered;
+	} rows[] = {{1, 1, 0, true}, {2, 1, 0, false}, {1, 2, 0, false}, {1, 1, 1, false}, {77, 1, 0, false}};
+	uint8_t msg[BGP_MSG_MAX];
+	struct rig_conn *c;
+	unsigned n = 0;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	for (size_t i = 0; i < N_ELEMS(rows); i++) {
+		size_t len = wire_refresh_build(msg, sizeof(msg), rows[i].afi, rows[i].safi);
+
+		msg[BGP_HDR + 2] = rows[i].subtype;
+		rig_feed(&r, c, msg, len);
+		n += rows[i].answered;
+		assert_int_equal(fake.refreshes, n);
+	}
+	assert_int_equal(fake.refreshed, IP_V4);
+	/* RFC 7313 5: a wrong length */
+	wire_refresh_build(msg, sizeof(msg), 1, 1);
+	msg[17] = 24;
+	msg[23] = 0;
+	rig_feed(&r, c, msg, 24);
+	rig_expect_notification(c, 7, 1, msg, 24);
+}
+
+static void a_soft_clear_asks_and_tells_again(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	assert_int_equal(bgp_clear(r.b, 0, true, r.now), -ENOTCONN);
+	c = rig_establish(&r);
+	rig_count(c, 0);
+	assert_int_equal(bgp_clear(r.b, 0, true, r.now), 0);
+	rig_run(&r, 0);
+	assert_int_equal(rig_count(c, BGP_ROUTE_REFRESH), 1);
+	assert_int_equal(fake.refreshes, 1);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_int_equal(bgp_clear(r.b, 0, false, r.now), 0);
+	rig_expect_notification(c, 6, 4, NULL, 0);
+}
+
+/* ---- the stream ---- */
+
+static void octets_may_come_one_by_one_or_all_at_once(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX * 4];
+	struct rig_conn *c;
+	size_t len = 0;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	len += update_of(msg, 0x0b0000, 700);
+	len += wire_keepalive_build(msg + len, sizeof(msg) - len);
+	len += update_of(msg + len, 0x0c0000, 1);
+	for (size_t i = 0; i < len; i++)
+		rig_feed(&r, c, msg + i, 1);
+	assert_int_equal(fake.updates, 701);
+	rig_feed(&r, c, msg, len);
+	assert_int_equal(fake.updates, 1402);
+	for (size_t at = 0, n; at < len; at += n) {
+		n = len - at < 1234 ? len - at : 1234;
+		rig_feed(&r, c, msg + at, n);
+	}
+	assert_int_equal(fake.updates, 2103);
+	assert_int_equal(rig_info(&r).msg_in[BGP_UPDATE], 6);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+/* ---- the config ---- */
+
+static struct config other; /* the earlier one must still live */
+
+static void changed(void (*how)(struct cfg_bgp_peer *))
+{
+	static struct cfg_bgp_peer rows[4];
+
+	memcpy(rows, r.row, sizeof(rows));
+	other = r.cfg;
+	other.bgp.peer = rows;
+	how(rows);
+	bgp_config(r.b, &other, r.now);
+}
+
+static void new_hold(struct cfg_bgp_peer *p)
+{
+	p->hold_s = 30;
+}
+static void new_policy(struct cfg_bgp_peer *p)
+{
+	snprintf(p->import, sizeof(p->import), "x");
+	p->default_originate = true;
+	p->max_prefix_out = 7;
+	p->connect_retry_s = 20;
+}
+static void new_limit(struct cfg_bgp_peer *p)
+{
+	p->max_prefix_in = 3;
+}
+static void shut(struct cfg_bgp_peer *p)
+{
+	p->shutdown = true;
+}
+static void renamed(struct cfg_bgp_peer *p)
+{
+	snprintf(p->name, sizeof(p->name), "q");
+}
+
+static void a_changed_session_begins_anew(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	changed(new_hold);
+	rig_expect_notification(c, 6, 6, NULL, 0);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+	rig_establish(&r);
+	assert_int_equal(rig_info(&r).hold_s, 30);
+}
+
+static void a_changed_policy_resets_nothing(void **state)
+{
+	struct rig_conn *c;
+	unsigned policies;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	policies = fake.policies;
+	changed(new_policy);
+	assert_false(c->closed);
+	assert_int_equal(fake.policies, policies + 1);
+	assert_true(fake.session.default_originate);
+	assert_int_equal(fake.session.max_prefix_out, 7);
+	rig_config(&r); /* and nothing at all */
+	assert_false(c->closed);
+	assert_false(fake.session.default_originate);
+}
+
+static void a_lower_limit_counts_at_once(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_feed(&r, c, msg, update_of(msg, 0x0b0000, 4));
+	changed(new_limit);
+	assert_true(c->closed);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	rig_config(&r); /* the limit is gone, and so is the pause */
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+static void a_peer_can_be_shut_down_and_back(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	changed(shut);
+	rig_expect_notification(c, 6, 2, NULL, 0);
+	rig_run(&r, 100000);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_null(rig_accept(&r));
+	assert_int_equal(bgp_clear(r.b, 0, false, r.now), -ENOTCONN);
+	rig_config(&r);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+static void a_peer_that_is_gone_is_told_so(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	assert_int_equal(bgp_peer_find(r.b, "p"), 0);
+	assert_int_equal(bgp_peer_find(r.b, "10.9.9.9"), 0);
+	changed(renamed);
+	rig_expect_notification(c, 6, 3, NULL, 0);
+	assert_int_equal(fake.forgets, 1);
+	assert_int_equal(bgp_peer_find(r.b, "p"), BGP_NO_PEER);
+	assert_int_equal(bgp_peer_find(r.b, "q"), 0); /* its number is free again */
+	assert_false(bgp_input(r.b, c->id, (const uint8_t *)"x", 1, r.now));
+	other.bgp.as = 0;
+	bgp_config(r.b, &other, r.now);
+	assert_int_equal(bgp_peer_find(r.b, "q"), BGP_NO_PEER);
+}
+
+static void originated_prefixes_follow_table_and_config(void **state)
+{
+	struct ip_prefix p[2] = {{.addr = ip_v4(0x0a010000), .len = 16}, {.addr = ip_v4(0x0a020000), .len = 16}};
+
+	(void)state;
+	r.cfg.bgp.originate = p;
+	r.cfg.bgp.n_originate = 1;
+	rig_config(&r);
+	assert_int_equal(fake.originated, 0);
+	bgp_originate(r.b, &p[0], true, r.now);
+	bgp_originate(r.b, &p[0], true, r.now);
+	bgp_originate(r.b, &p[1], true, r.now); /* not ours to originate */
+	assert_int_equal(fake.originated, 1);
+	other = r.cfg;
+	other.bgp.n_originate = 0;
+	bgp_config(r.b, &other, r.now);
+	assert_int_equal(fake.originated, 0);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(of_two_connections_the_right_one_stays),
+		T(established_wins_against_a_new_connection),
+		T(a_late_open_on_our_own_connection_loses),
+		T(a_new_connection_of_the_peer_replaces_its_dead_one),
+		T(a_lost_collision_is_no_error),
+		T(failed_attempts_are_repeated_soon_then_at_connect_retry),
+		T(an_unanswered_attempt_is_given_up),
+		T(an_error_of_connect_itself_is_a_failed_attempt),
+		T(errors_are_followed_by_longer_pauses),
+		T(a_peer_without_a_way_is_not_tried),
+		T(announced_and_withdrawn_prefixes_reach_the_rib),
+		T(a_malformed_attribute_withdraws_its_prefixes),
+		T(an_update_that_cannot_be_carved_resets),
+		T(too_many_prefixes_end_the_session_for_longer),
+		T(updates_flow_only_while_the_socket_takes_them),
+		T(one_call_does_a_bounded_share),
+		T(a_peer_that_reads_nothing_is_let_go),
+		T(an_octet_taken_starts_the_send_hold_anew),
+		T(send_hold_says_8_0_when_it_can),
+		T(route_refresh_is_answered_for_negotiated_families),
+		T(a_soft_clear_asks_and_tells_again),
+		T(octets_may_come_one_by_one_or_all_at_once),
+		T(a_changed_session_begins_anew),
+		T(a_changed_policy_resets_nothing),
+		T(a_lower_limit_counts_at_once),
+		T(a_peer_can_be_shut_down_and_back),
+		T(a_peer_that_is_gone_is_told_so),
+		T(originated_prefixes_follow_table_and_config),
+	};
+#undef T
+
+	return cmocka_run_group_tests_name("bgp-session", tests, NULL, NULL);
+}
