@@ -193,9 +193,9 @@ static void newer_version(struct ike *k, const struct ike_path *path, const stru
 
 	if (ike_hdr_response(in) || !ike_bucket_take(&k->replies, UNPROTECTED_PER_S, k->now_ms))
 		return;
-	wire_begin(&o, k->out, sizeof(k->out), &h);
+	wire_msg_begin(&o, k->out, sizeof(k->out), &h);
 	payload_notify_add(&o, N_INVALID_MAJOR_VERSION, NULL, 0);
-	len = wire_end(&o);
+	len = wire_msg_end(&o);
 	k->counters.tx++;
 	if (len)
 		k->env.send(k->env.ctx, path, k->out, len);
@@ -203,7 +203,7 @@ static void newer_version(struct ike *k, const struct ike_path *path, const stru
 
 static bool header_ok(struct ike *k, const struct ike_path *path, const uint8_t *msg, size_t len, struct ike_hdr *h)
 {
-	enum ike_verdict v = wire_hdr_parse(msg, len, h);
+	enum ike_verdict v = wire_hdr_read(msg, len, h);
 
 	if (v == IKE_V_OK)
 		return true;

@@ -1,6 +1,6 @@
 /* The Encrypted payload (RFC 7296 3.14) with AEAD (RFC 5282).
  *
- *   wire_begin(&o, buf, cap, &hdr); sk_begin(&o); wire_payload(&o, ...)...; len = sk_seal(&o, &key);
+ *   wire_msg_begin(&o, buf, cap, &hdr); sk_begin(&o); wire_payload(&o, ...)...; len = sk_seal(&o, &key);
  *
  * AAD is everything from the IKE header to the SK payload's generic header; IV 8 octets, a counter per key, so no IV is
  * used twice with one key; one pad-length octet; ICV 16.

@@ -38,7 +38,7 @@ static enum ike_verdict hdr_check(const struct ike_hdr *h, size_t len)
 	return IKE_V_OK;
 }
 
-enum ike_verdict wire_hdr_parse(const uint8_t *msg, size_t len, struct ike_hdr *h)
+enum ike_verdict wire_hdr_read(const uint8_t *msg, size_t len, struct ike_hdr *h)
 {
 	struct rd r = rd_of(msg, len);
 
@@ -110,7 +110,7 @@ static enum ike_verdict chain_read(uint8_t first, struct rd *r, struct ike_chain
 enum ike_verdict wire_parse(const uint8_t *msg, size_t len, struct ike_msg *out)
 {
 	struct rd r = rd_of(msg, len);
-	enum ike_verdict v = wire_hdr_parse(msg, len, &out->hdr);
+	enum ike_verdict v = wire_hdr_read(msg, len, &out->hdr);
 
 	out->clear.n = 0;
 	out->clear.seen = out->clear.repeated = 0;
@@ -175,7 +175,7 @@ const char *wire_payload_name(unsigned type)
 	return names[type - IKE_PL_SA];
 }
 
-void wire_begin(struct wire_out *o, void *buf, size_t cap, const struct ike_hdr *h)
+void wire_msg_begin(struct wire_out *o, void *buf, size_t cap, const struct ike_hdr *h)
 {
 	*o = (struct wire_out){.w = wr_of(buf, cap), .next_at = NEXT_AT};
 	wr_u64(&o->w, h->spi_i);
@@ -204,7 +204,7 @@ void wire_payload(struct wire_out *o, uint8_t type)
 	wr_u32(&o->w, 0); /* no next payload, not critical (3.2), length is patched */
 }
 
-size_t wire_end(struct wire_out *o)
+size_t wire_msg_end(struct wire_out *o)
 {
 	wire_payload_end(o);
 	if (o->w.full || o->w.len > UINT32_MAX)

@@ -124,10 +124,10 @@ struct ike_msg {
 
 /* Read the header only: enough to find the SA. OK, SHORT, LENGTH, OLD_VERSION, NEW_VERSION, BAD_SPI; for the last three
  * and LENGTH h is filled. Any thread. RFC 7296 3.1. */
-enum ike_verdict wire_hdr_parse(const uint8_t *msg, size_t len, struct ike_hdr *h) MUST_USE;
+enum ike_verdict wire_hdr_read(const uint8_t *msg, size_t len, struct ike_hdr *h) MUST_USE;
 
 /* Read header and clear chain of one datagram (without the non-ESP marker). OK or any verdict up to LIMIT. On CRITICAL
- * the structure was fine and all of out is usable; on another verdict only out->hdr is, and only where wire_hdr_parse()
+ * the structure was fine and all of out is usable; on another verdict only out->hdr is, and only where wire_hdr_read()
  * says so. SK is the last payload or an error. Unknown payloads are recorded (known false) and may be skipped. */
 enum ike_verdict wire_parse(const uint8_t *msg, size_t len, struct ike_msg *out) MUST_USE;
 
@@ -145,7 +145,7 @@ const char *wire_payload_name(unsigned type);
 
 /* ---- emission ---- */
 
-/* A message being written. Fill payload bodies through w; overflow is sticky and told by wire_end() or sk_seal(). */
+/* A message being written. Fill payload bodies through w; overflow is sticky and told by wire_msg_end() or sk_seal(). */
 struct wire_out {
 	struct wr w;
 	size_t next_at; /* where the next payload's type goes */
@@ -155,10 +155,10 @@ struct wire_out {
 
 /* Start a message in buf (cap octets, the caller's): header with h's SPIs, exchange, flags (I, R) and message id.
  * Version is 2.0, next and len are patched later. */
-void wire_begin(struct wire_out *o, void *buf, size_t cap, const struct ike_hdr *h);
+void wire_msg_begin(struct wire_out *o, void *buf, size_t cap, const struct ike_hdr *h);
 /* End the payload before, if any, and start one of this type; its body is then written to o->w. */
 void wire_payload(struct wire_out *o, uint8_t type);
 /* End a message without SK. Its length in octets, or 0: it did not fit. */
-size_t wire_end(struct wire_out *o) MUST_USE;
+size_t wire_msg_end(struct wire_out *o) MUST_USE;
 /* End the open payload without starting another (sk.c). */
 void wire_payload_end(struct wire_out *o);

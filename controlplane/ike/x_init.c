@@ -37,9 +37,9 @@ static void reply_notify(struct ike *k, const struct ike_path *path, const struc
 	struct wire_out o;
 	size_t n;
 
-	wire_begin(&o, k->out, sizeof(k->out), &h);
+	wire_msg_begin(&o, k->out, sizeof(k->out), &h);
 	payload_notify_add(&o, type, data, len);
-	n = wire_end(&o);
+	n = wire_msg_end(&o);
 	if (n == 0)
 		return;
 	k->counters.tx++;
@@ -198,7 +198,7 @@ static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	struct wire_out o;
 	size_t len;
 
-	wire_begin(&o, k->out, sizeof(k->out), &h);
+	wire_msg_begin(&o, k->out, sizeof(k->out), &h);
 	proposal_answer(&x->choice, 0, &answer);
 	wire_payload(&o, IKE_PL_SA);
 	payload_sa_encode(&o.w, &answer);
@@ -208,7 +208,7 @@ static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	payload_nonce_encode(&o.w, &x->nr);
 	if (sa->natt.supported && natt_add(&o, sa->spi_i, sa->spi_r, &path, sa->force_encap) < 0)
 		sa->natt.supported = false;
-	len = wire_end(&o);
+	len = wire_msg_end(&o);
 	if (len == 0) {
 		sa_end(k, sa, SA_END_NOW, "");
 		return;
@@ -283,7 +283,7 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	struct wire_out o;
 	size_t len;
 
-	wire_begin(&o, k->out, sizeof(k->out), &h);
+	wire_msg_begin(&o, k->out, sizeof(k->out), &h);
 	if (b->cookie_len) /* RFC 7296 2.6: first payload, all others unchanged */
 		payload_notify_add(&o, N_COOKIE, b->cookie, b->cookie_len);
 	proposal_build(t->cfg->ike.proposal, t->cfg->ike.n_proposals, IKE_PROTO_IKE, 0, 0, 0, &x->offer);
@@ -295,7 +295,7 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	payload_nonce_encode(&o.w, &x->ni);
 	if (t->cfg->encap != CFG_ENCAP_NEVER && natt_add(&o, sa->spi_i, 0, &sa->path, sa->force_encap) < 0)
 		notice_bad(k, sa, "NAT detection is left out: SHA-1 failed");
-	len = wire_end(&o);
+	len = wire_msg_end(&o);
 	if (len == 0) {
 		sa_end(k, sa, SA_END_NOW, "IKE_SA_INIT does not fit: too many proposals");
 		return;

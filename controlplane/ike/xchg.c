@@ -127,7 +127,7 @@ void xchg_begin(struct ike *k, struct ike_sa *sa, const struct xchg *x, struct w
 		.mid = x->ours ? sa->mid.out.next : x->mid,
 	};
 
-	wire_begin(o, k->out, sizeof(k->out), &h);
+	wire_msg_begin(o, k->out, sizeof(k->out), &h);
 	sk_begin(o);
 }
 

@@ -17,7 +17,8 @@ static void through_sk(const struct ike_chain *c)
 	struct wire_out o;
 	size_t len;
 
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1, .spi_r = 2, .exchange = IKE_X_INFORMATIONAL});
+	wire_msg_begin(&o, buf, sizeof(buf),
+		       &(struct ike_hdr){.spi_i = 1, .spi_r = 2, .exchange = IKE_X_INFORMATIONAL});
 	sk_begin(&o);
 	for (unsigned i = 0; i < c->n; i++) {
 		wire_payload(&o, c->pl[i].type);

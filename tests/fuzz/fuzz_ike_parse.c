@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const struct ike_path path = {.local = ip_v4(1), .remote = ip_v4(2), .local_port = 500, .remote_port = 500};
 	struct natt_seen seen;
 	struct ike_hdr h;
-	enum ike_verdict v = wire_parse(data, len, &m), hv = wire_hdr_parse(data, len, &h);
+	enum ike_verdict v = wire_parse(data, len, &m), hv = wire_hdr_read(data, len, &h);
 
 	must(hv == IKE_V_OK || v == hv);
 	if (v != IKE_V_OK && v != IKE_V_CRITICAL)

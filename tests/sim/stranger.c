@@ -23,7 +23,7 @@ static enum sim_fate listen(void *arg, int from, uint64_t nth, const uint8_t *ms
 	struct ike_hdr h;
 
 	(void)nth;
-	if (from != 1 || wire_hdr_parse(msg, len, &h) != IKE_V_OK || h.spi_i != p->spi_i || len > sizeof(p->heard))
+	if (from != 1 || wire_hdr_read(msg, len, &h) != IKE_V_OK || h.spi_i != p->spi_i || len > sizeof(p->heard))
 		return SIM_PASS;
 	memcpy(p->heard, msg, len);
 	p->heard_len = len;
@@ -76,7 +76,7 @@ void stranger_put_init(struct stranger *p, uint32_t leave_out)
 	static struct payload_sa sa;
 	struct wire_out o;
 
-	wire_begin(&o, p->said, sizeof(p->said), &h);
+	wire_msg_begin(&o, p->said, sizeof(p->said), &h);
 	proposal_build(p->cfg.ike.proposal, p->cfg.ike.n_proposals, IKE_PROTO_IKE, 0, 0, 0, &sa);
 	if (!(leave_out & IKE_PL_BIT(IKE_PL_SA))) {
 		wire_payload(&o, IKE_PL_SA);
@@ -90,7 +90,7 @@ void stranger_put_init(struct stranger *p, uint32_t leave_out)
 		wire_payload(&o, IKE_PL_NONCE);
 		payload_nonce_encode(&o.w, &p->ni);
 	}
-	p->said_len = wire_end(&o);
+	p->said_len = wire_msg_end(&o);
 }
 
 static bool derive(struct stranger *p, const struct ike_msg *m)
@@ -131,7 +131,7 @@ void stranger_begin(struct stranger *p, struct wire_out *o, uint8_t exchange)
 	const struct ike_hdr h = {
 		.spi_i = p->spi_i, .spi_r = p->spi_r, .exchange = exchange, .flags = IKE_FLAG_INITIATOR, .mid = p->mid};
 
-	wire_begin(o, p->said, sizeof(p->said), &h);
+	wire_msg_begin(o, p->said, sizeof(p->said), &h);
 	sk_begin(o);
 }
 

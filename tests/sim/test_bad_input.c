@@ -120,7 +120,7 @@ static void init_with_a_bad_ke_leaves_nothing(void **state)
 		struct payload_sa sa;
 		struct wire_out o;
 
-		wire_begin(&o, msg, sizeof(msg), &h);
+		wire_msg_begin(&o, msg, sizeof(msg), &h);
 		proposal_build(g.p.cfg.ike.proposal, 1, IKE_PROTO_IKE, 0, 0, 0, &sa);
 		wire_payload(&o, IKE_PL_SA);
 		payload_sa_encode(&o.w, &sa);
@@ -130,7 +130,7 @@ static void init_with_a_bad_ke_leaves_nothing(void **state)
 		payload_nonce_encode(&o.w, &g.p.ni);
 		print_message("# %s\n", rows[i].name);
 		mark(&g);
-		stranger_say(&g.p, msg, wire_end(&o));
+		stranger_say(&g.p, msg, wire_msg_end(&o));
 		counted(&g, rows[i].answer == STRANGER_SILENCE ? COUNTER(malformed) : NO_COUNTER);
 		assert_int_equal(stranger_answer(&g.p), rows[i].answer);
 		assert_int_equal(sim_count_ike(&g.s->node[1], IKE_SA_INIT) + sim_count_ike(&g.s->node[1], IKE_SA_AUTH),
@@ -230,9 +230,9 @@ static void errors_in_clear_do_not_end_a_living_sa(void **state)
 					struct wire_out o;
 					size_t len;
 
-					wire_begin(&o, m, sizeof(m), &h);
+					wire_msg_begin(&o, m, sizeof(m), &h);
 					payload_notify_add(&o, types[t], "x", 1);
-					len = wire_end(&o);
+					len = wire_msg_end(&o);
 					for (int n = 0; n < 2; n++)
 						sim_inject(&g.s->node[n], NULL, m, len);
 				}

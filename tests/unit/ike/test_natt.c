@@ -30,9 +30,9 @@ static struct natt_seen exchange(const struct ike_path *sent, const struct ike_p
 	struct ike_msg m;
 	struct natt_seen seen;
 
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = KDF_SPI_I});
+	wire_msg_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = KDF_SPI_I});
 	assert_int_equal(natt_add(&o, KDF_SPI_I, 0, sent, force), 0);
-	assert_int_equal(wire_parse(buf, wire_end(&o), &m), IKE_V_OK);
+	assert_int_equal(wire_parse(buf, wire_msg_end(&o), &m), IKE_V_OK);
 	assert_int_equal(natt_look(&m.clear, KDF_SPI_I, 0, received, &seen), 0);
 	return seen;
 }
@@ -107,21 +107,21 @@ static void one_source_of_several_is_enough_and_bad_lengths_are_ignored(void **s
 	(void)state;
 	assert_int_equal(natt_hash(1, 2, &r.remote, 500, right), 0);
 	assert_int_equal(natt_hash(1, 2, &r.local, 500, to), 0);
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1, .spi_r = 2});
+	wire_msg_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1, .spi_r = 2});
 	for (size_t len = 0; len <= sizeof(wrong); len += 7)
 		payload_notify_add(&o, N_NAT_DETECTION_SOURCE_IP, wrong, len);
 	payload_notify_add(&o, N_NAT_DETECTION_SOURCE_IP, wrong, 20);
 	payload_notify_add(&o, N_NAT_DETECTION_SOURCE_IP, right, 20);
 	payload_notify_add(&o, N_NAT_DETECTION_DESTINATION_IP, to, 20);
-	assert_int_equal(wire_parse(buf, wire_end(&o), &m), IKE_V_OK);
+	assert_int_equal(wire_parse(buf, wire_msg_end(&o), &m), IKE_V_OK);
 	assert_int_equal(natt_look(&m.clear, 1, 2, &r, &s), 0);
 	assert_true(s.supported && !s.nat_remote && !s.nat_local);
 	/* the right octets and one more fit nothing */
 	memcpy(wrong, right, 20);
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1, .spi_r = 2});
+	wire_msg_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1, .spi_r = 2});
 	payload_notify_add(&o, N_NAT_DETECTION_SOURCE_IP, wrong, 21);
 	payload_notify_add(&o, N_NAT_DETECTION_DESTINATION_IP, to, 20);
-	assert_int_equal(wire_parse(buf, wire_end(&o), &m), IKE_V_OK);
+	assert_int_equal(wire_parse(buf, wire_msg_end(&o), &m), IKE_V_OK);
 	assert_int_equal(natt_look(&m.clear, 1, 2, &r, &s), 0);
 	assert_false(s.supported || s.nat_remote || s.nat_local);
 }

@@ -274,13 +274,13 @@ static void notifies_are_found_past_malformed_ones(void **state)
 	struct payload_notify n;
 
 	(void)state;
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1});
+	wire_msg_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1});
 	wire_payload(&o, IKE_PL_NOTIFY);
 	wr_u16(&o.w, 0); /* cut */
 	payload_notify_add(&o, N_NAT_DETECTION_SOURCE_IP, "x", 1);
 	payload_notify_add_esp(&o, N_CHILD_SA_NOT_FOUND, 0x01020304);
 	payload_notify_add(&o, N_COOKIE, "cookie", 6);
-	assert_int_equal(wire_parse(buf, wire_end(&o), &m), IKE_V_OK);
+	assert_int_equal(wire_parse(buf, wire_msg_end(&o), &m), IKE_V_OK);
 	assert_true(payload_notify_find(&m.clear, N_COOKIE, &n));
 	assert_int_equal(n.len, 6);
 	assert_false(payload_notify_find(&m.clear, N_REKEY_SA, &n));

@@ -29,7 +29,7 @@ static size_t seal(struct sk_key *k, uint8_t *buf, size_t cap)
 {
 	struct wire_out o;
 
-	wire_begin(&o, buf, cap, &hdr);
+	wire_msg_begin(&o, buf, cap, &hdr);
 	wire_payload(&o, IKE_PL_VENDOR);
 	wr_u32(&o.w, 0xaabbccdd);
 	sk_begin(&o);
@@ -72,7 +72,7 @@ static void an_empty_inside_opens(void **state)
 	size_t len;
 
 	(void)state;
-	wire_begin(&o, buf, sizeof(buf), &hdr);
+	wire_msg_begin(&o, buf, sizeof(buf), &hdr);
 	sk_begin(&o);
 	len = sk_seal(&o, &k);
 	assert_int_equal(len, 28 + 4 + 8 + 1 + 16);
@@ -134,10 +134,10 @@ static void a_short_sk_is_not_read(void **state)
 		struct ike_msg m;
 		struct ike_chain inner;
 
-		wire_begin(&o, msg, len, &hdr);
+		wire_msg_begin(&o, msg, len, &hdr);
 		wire_payload(&o, IKE_PL_SK);
 		wr_zero(&o.w, body);
-		assert_int_equal(wire_end(&o), len);
+		assert_int_equal(wire_msg_end(&o), len);
 		assert_int_equal(wire_parse(msg, len, &m), IKE_V_OK);
 		assert_int_equal(sk_open(&m, k.encr, &k.key, text, sizeof(text), &inner), IKE_V_DECRYPT);
 		free(msg);
@@ -154,9 +154,9 @@ static void a_message_without_sk_does_not_open(void **state)
 	size_t len;
 
 	(void)state;
-	wire_begin(&o, buf, sizeof(buf), &hdr);
+	wire_msg_begin(&o, buf, sizeof(buf), &hdr);
 	payload_notify_add(&o, N_AUTHENTICATION_FAILED, NULL, 0);
-	len = wire_end(&o);
+	len = wire_msg_end(&o);
 	assert_int_equal(wire_parse(buf, len, &m), IKE_V_OK);
 	assert_int_equal(sk_open(&m, k.encr, &k.key, text, sizeof(text), &inner), IKE_V_DECRYPT);
 }
@@ -168,14 +168,14 @@ static size_t seal_text(struct sk_key *k, uint8_t next, const uint8_t *plain, si
 	uint8_t *iv, *text, *icv;
 	size_t len;
 
-	wire_begin(&o, buf, cap, &hdr);
+	wire_msg_begin(&o, buf, cap, &hdr);
 	wire_payload(&o, IKE_PL_SK);
 	iv = wr_room(&o.w, 8);
 	memset(iv, 7, 8);
 	text = wr_room(&o.w, n);
 	memcpy(text, plain, n);
 	icv = wr_room(&o.w, 16);
-	len = wire_end(&o);
+	len = wire_msg_end(&o);
 	buf[IKE_HDR_LEN] = next;
 	assert_int_equal(crypto_seal(k->encr, &k->key, iv, buf, IKE_HDR_LEN + 4, text, n, icv), 0);
 	return len;

@@ -32,7 +32,7 @@ static void header_fields_are_in_host_order(void **state)
 
 	(void)state;
 	assert_int_equal(
-		wire_hdr_parse(buf, hex("0102030405060708 1112131415161718 00 2f 25 28 00000102 0000001c", buf), &h),
+		wire_hdr_read(buf, hex("0102030405060708 1112131415161718 00 2f 25 28 00000102 0000001c", buf), &h),
 		IKE_V_OK);
 	assert_true(h.spi_i == 0x0102030405060708ull && h.spi_r == 0x1112131415161718ull);
 	assert_int_equal(h.exchange, IKE_X_INFORMATIONAL);
@@ -187,10 +187,10 @@ static void payloads_are_counted_to_the_limit(void **state)
 			struct ike_msg m;
 			struct wire_out o;
 
-			wire_begin(&o, msg, len, &(struct ike_hdr){.spi_i = 1, .exchange = IKE_X_SA_INIT});
+			wire_msg_begin(&o, msg, len, &(struct ike_hdr){.spi_i = 1, .exchange = IKE_X_SA_INIT});
 			for (unsigned i = 0; i < n; i++)
 				wire_payload(&o, types[t]);
-			assert_int_equal(wire_end(&o), len);
+			assert_int_equal(wire_msg_end(&o), len);
 			assert_int_equal(wire_parse(msg, len, &m), n <= IKE_PAYLOADS_MAX ? IKE_V_OK : IKE_V_LIMIT);
 			assert_int_equal(m.clear.n, n <= IKE_PAYLOADS_MAX ? n : IKE_PAYLOADS_MAX);
 			free(msg);
@@ -237,7 +237,7 @@ static void emission_patches_types_and_lengths(void **state)
 	size_t n;
 
 	(void)state;
-	wire_begin(&o, buf, sizeof(buf), &h);
+	wire_msg_begin(&o, buf, sizeof(buf), &h);
 	wire_payload(&o, IKE_PL_NONCE);
 	wr_u32(&o.w, 0x01020304);
 	wire_payload(&o, IKE_PL_VENDOR);
@@ -248,7 +248,7 @@ static void emission_patches_types_and_lengths(void **state)
 			    "29 00 0004"
 			    "00 00 0005 09",
 		want);
-	assert_int_equal(wire_end(&o), n);
+	assert_int_equal(wire_msg_end(&o), n);
 	assert_memory_equal(buf, want, n);
 }
 
@@ -261,10 +261,10 @@ static void emission_without_room_gives_no_message(void **state)
 		uint8_t *buf = malloc(cap ? cap : 1);
 		struct wire_out o;
 
-		wire_begin(&o, buf, cap, &h);
+		wire_msg_begin(&o, buf, cap, &h);
 		wire_payload(&o, IKE_PL_NONCE);
 		wr_u32(&o.w, 1);
-		assert_int_equal(wire_end(&o), 0);
+		assert_int_equal(wire_msg_end(&o), 0);
 		free(buf);
 	}
 }
@@ -275,16 +275,16 @@ static void a_payload_over_64k_gives_no_message(void **state)
 	struct wire_out o;
 
 	(void)state;
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1});
+	wire_msg_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1});
 	wire_payload(&o, IKE_PL_VENDOR);
 	wr_zero(&o.w, 65531);
 	wire_payload(&o, IKE_PL_VENDOR);
 	wr_zero(&o.w, 1);
-	assert_int_not_equal(wire_end(&o), 0);
-	wire_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1});
+	assert_int_not_equal(wire_msg_end(&o), 0);
+	wire_msg_begin(&o, buf, sizeof(buf), &(struct ike_hdr){.spi_i = 1});
 	wire_payload(&o, IKE_PL_VENDOR);
 	wr_zero(&o.w, 65532);
-	assert_int_equal(wire_end(&o), 0);
+	assert_int_equal(wire_msg_end(&o), 0);
 }
 
 static void names_are_words(void **state)
