@@ -38,6 +38,9 @@ static void check_our_as(struct load *l, const struct cfg_bgp_peer *p)
 	const struct kind *k = kind_of(p->kind);
 	uint32_t as = l->c->bgp.as;
 
+	for (const struct cfg_bgp_peer *o = l->c->bgp.peer; o < p; o++)
+		if (o->kind == p->kind)
+			return; /* said already */
 	l->path[0] = "bgp";
 	l->path[1] = "as";
 	l->depth = 2;

@@ -169,6 +169,14 @@ void lists_prefix(struct load *l, const struct tree_node *n, void *config)
 
 /* ---- as-path lists ---- */
 
+static bool is_printable(const char *s)
+{
+	for (; *s; s++)
+		if (*s < ' ' || *s > '~')
+			return false;
+	return true;
+}
+
 static void read_regex(struct load *l, const struct tree_node *n, struct cfg_as_path_rule *r)
 {
 	const char *s = load_value(l, n, "a regular expression such as \"_65515_\"");
@@ -176,8 +184,8 @@ static void read_regex(struct load *l, const struct tree_node *n, struct cfg_as_
 
 	if (!s)
 		return;
-	if (path_regex_check(s, err) < 0)
-		load_error(l, n->line, "\"%s\": %s", load_show(n, show), err);
+	if (path_regex_check(s, err) < 0) /* escaping `\` in it would only confuse */
+		load_error(l, n->line, "\"%.79s\": %s", is_printable(s) ? s : load_show(n, show), err);
 	else
 		r->regex = xstrdup(s);
 }

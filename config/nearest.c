@@ -91,10 +91,10 @@ void nearest_name_error(struct load *l, unsigned line, const char *what, const c
 			const void *rows, size_t stride, unsigned n)
 {
 	const char *near = NULL, *row = rows;
-	unsigned best = 3;
+	unsigned max = strlen(name) < 4 ? 1 : 2, best = max + 1;
 
 	for (unsigned i = 0; i < n && i < LOOK_AT; i++, row += stride) {
-		unsigned d = row[0] ? nearest_distance(name, row, 2) : best;
+		unsigned d = row[0] ? nearest_distance(name, row, max) : best;
 
 		if (d < best) {
 			best = d;

@@ -132,6 +132,8 @@ static struct part brackets(struct parse *p)
 
 		if (lo == '_')
 			fail(p, p->at, "`_` has no meaning inside [ ]: write (_|[...])");
+		if (lo == '-' && p->at != first && next != ']')
+			fail(p, p->at, "`-` is neither a range nor last inside [ ]: write it last");
 		if (lo == '[' && next == '.')
 			fail(p, p->at, "`[.` inside [ ] is not understood: write `.[`");
 		if (next == '-' && p->at + 2 < p->len && p->s[p->at + 2] != ']') {

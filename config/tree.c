@@ -71,7 +71,7 @@ static void syntax_error(struct tree *t, const char *text, size_t len)
 		cure = "write every key as `key: value`, keys of one block at one indentation, and quote values with "
 		       "\": \" in them";
 	else if (strstr(problem, "unexpected ':'"))
-		cure = "put values with a `:` in them into quotes where they stand in [ ] or { }";
+		cure = "write a space behind the `:` of a key, and put values with `:` in them into quotes";
 	else if (strstr(problem, "could not find expected ':'"))
 		cure = "write `key: value`, with a space after the colon";
 	if (p->context && p->context_mark.line != p->problem_mark.line)
