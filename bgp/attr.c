@@ -1,8 +1,6 @@
 #include "bgp/attr.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "bgp/aspath.h"
 #include "bgp/wire.h"
@@ -64,7 +62,6 @@ static void fail(struct decoder *d, enum bgp_verdict verdict, uint8_t sub, bool 
 	PRINTF(5, 6);
 static void fail(struct decoder *d, enum bgp_verdict verdict, uint8_t sub, bool with, const char *fmt, ...)
 {
-	char text[sizeof(d->err->text)];
 	va_list ap;
 
 	d->discarded += verdict == BGP_DISCARD_ATTR;
@@ -72,9 +69,8 @@ static void fail(struct decoder *d, enum bgp_verdict verdict, uint8_t sub, bool 
 		return;
 	d->verdict = verdict;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	wire_verror(d->err, BGP_ERR_UPDATE, sub, d->tlv, with ? d->tlv_len : 0, fmt, ap);
 	va_end(ap);
-	wire_error(d->err, BGP_ERR_UPDATE, sub, d->tlv, with ? d->tlv_len : 0, "%s", text);
 }
 
 /* The attribute in hand has a bad value. */

@@ -1,6 +1,5 @@
 #include "bgp/wire.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -9,17 +8,23 @@ enum { PARAM_CAPABILITIES = 2, PARAM_EXTENDED = 255 };               /* RFC 5492
 enum { CAP_MULTIPROTOCOL = 1, CAP_ROUTE_REFRESH = 2, CAP_AS4 = 65 }; /* 4760 8; 2918 2; 6793 3 */
 enum { SHUTDOWN_SEND_MAX = 128 };
 
-void wire_error(struct bgp_error *err, uint8_t code, uint8_t sub, const void *data, size_t len, const char *fmt, ...)
+void wire_verror(struct bgp_error *err, uint8_t code, uint8_t sub, const void *data, size_t len, const char *fmt,
+		 va_list ap)
 {
-	va_list ap;
-
 	err->code = code;
 	err->sub = sub;
 	err->data_len = (uint16_t)u64_min(len, sizeof(err->data));
 	if (err->data_len)
 		memcpy(err->data, data, err->data_len);
-	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+}
+
+void wire_error(struct bgp_error *err, uint8_t code, uint8_t sub, const void *data, size_t len, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	wire_verror(err, code, sub, data, len, fmt, ap);
 	va_end(ap);
 }
 
@@ -356,7 +361,7 @@ const char *wire_error_text(uint8_t code, uint8_t sub, char *buf, size_t cap)
 
 const char *wire_notification_text(const struct bgp_notification *n, char *buf, size_t cap)
 {
-	char text[BGP_SHUTDOWN_TEXT_MAX * 4 + 1], name[80];
+	char text[BGP_SHUTDOWN_TEXT_MAX * 4 + 8], name[80];
 
 	wire_error_text(n->code, n->sub, name, sizeof(name));
 	if (n->has_text)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -138,3 +139,5 @@ size_t wire_end(struct wr *w);
 /* Fill an error; data may be NULL, and is cut. fmt: words for the log, what comes from the peer already escaped. */
 void wire_error(struct bgp_error *err, uint8_t code, uint8_t sub, const void *data, size_t len, const char *fmt, ...)
 	PRINTF(6, 7);
+void wire_verror(struct bgp_error *err, uint8_t code, uint8_t sub, const void *data, size_t len, const char *fmt,
+		 va_list ap);
