@@ -62,7 +62,7 @@ struct feed_route_info {
 	uint8_t distance;
 	bool selected;          /* the candidate of its prefix that counts */
 	struct ip_addr nexthop; /* as configured or learned (the first); IP_NONE: none */
-	unsigned n;             /* resolved legs; 0: not usable now */
+	unsigned n;             /* resolved legs; 0: not usable now (leg[0] may name the tunnel that is down) */
 	struct feed_leg leg[MSG_NH_LEGS];
 	const char *state; /* "installed", "pending", "failed", "inactive" (with cause) */
 	const char *cause; /* inactive, failed: words; else "" */
@@ -101,6 +101,8 @@ void feed_watch(struct feed *f, const struct ip_addr *nh);
 void feed_unwatch(struct feed *f, const struct ip_addr *nh);
 /* The tunnel has got its first child SA, or lost its last. */
 void feed_tunnel_up(struct feed *f, struct tunnel *t, bool up);
+/* t->peer has changed. */
+void feed_tunnel_moved(struct feed *f, struct tunnel *t);
 /* Where would the data plane send a packet to addr, by what feed wants? Number of legs (0: nowhere); *tunnel: of the first. */
 unsigned feed_resolve(struct feed *f, const struct ip_addr *addr, struct feed_leg leg[MSG_NH_LEGS]);
 

@@ -206,10 +206,10 @@ static void look_at_touched(struct gateway *g)
 		if (!info.n_child && info.n_ike && t->peer_error[0])
 			status_settle(g->status, t->handle.slot, t->peer_error);
 		t->peer_error[0] = '\0';
-		if (!info.n_child)
-			t->up_since_ms = 0;
-		else if (!t->up_since_ms)
-			t->up_since_ms = loop_now_ms();
+		if (!info.n_child == !t->up_since_ms)
+			continue;
+		t->up_since_ms = info.n_child ? loop_now_ms() : 0;
+		feed_tunnel_up(g->feed, t, info.n_child);
 	}
 }
 
@@ -423,7 +423,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 	struct loop_ops loop = {g, next_deadline, tick, before_wait, stop_signal, reload_signal};
 	struct dp_ops dp = {g, dp_is_attached, dp_is_lost, dp_event, route_refused, take_datagrams};
 	struct sadb_ops sadb = {g, on_sa_event, sadb_is_ready, tunnel_idle, random_octets};
-	struct feed_ops feed = {g, feed_is_ready, tunnel_gone};
+	struct feed_ops feed = {.ctx = g, .ready = feed_is_ready, .tunnel_gone = tunnel_gone};
 	struct ike_limits limits = {0};
 	struct ike_env env = gateway_env(g);
 	struct tally n = {0};

@@ -39,51 +39,52 @@ static const char *port_name(const struct gateway *g, uint16_t port)
 	return port < g->config->n_ports ? g->config->port[port].name : "";
 }
 
-static const char *kind_name(uint8_t kind)
+/* The owner; of a static route what it leads to. */
+static const char *kind_name(const struct feed_route_info *i)
 {
-	static const char *const names[MSG_NH_KIND_N] = {[MSG_NH_DROP] = "blackhole",
-							 [MSG_NH_PORT] = "static",
-							 [MSG_NH_TUNNEL] = "tunnel",
-							 [MSG_NH_LOCAL] = "local"};
+	static const char *const owners[] = {"connected", "static", "bgp", "pin"};
 
-	return kind < MSG_NH_KIND_N ? names[kind] : "?";
+	if (i->owner != FEED_STATIC)
+		return owners[i->owner];
+	if (i->leg[0].tunnel && i->nexthop.family == IP_NONE)
+		return "tunnel";
+	return i->n && i->leg[0].kind == MSG_NH_DROP && i->nexthop.family == IP_NONE ? "blackhole" : "static";
 }
 
-static void add_route(struct walk *w, const char *prefix, const char *via, const char *tunnel, const char *port,
-		      const char *kind, const char *state, const char *error)
+static json_t *leg_row(const struct gateway *g, const struct feed_leg *l)
 {
-	json_array_append_new(w->rows,
-			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "prefix", prefix, "via", via, "tunnel",
-					tunnel, "port", port, "kind", kind, "state", state, "error", error));
+	char via[IP_STR] = "";
+
+	if (l->kind == MSG_NH_PORT && l->via.family != IP_NONE)
+		ip_str(&l->via, via);
+	return json_pack("{s:s, s:s, s:s, s:b}", "via", via, "tunnel", l->tunnel ? l->tunnel->cfg.name : "", "port",
+			 l->kind == MSG_NH_PORT ? port_name(g, l->port) : "", "drop", l->kind == MSG_NH_DROP);
 }
 
 static bool route_row(void *arg, const struct feed_route_info *i)
 {
+	static const char *const owners[] = {"connected", "static", "bgp", "pin"};
 	struct walk *w = arg;
-	char prefix[IP_STR], via[IP_STR] = "";
+	char prefix[IP_STR], nexthop[IP_STR] = "";
+	json_t *o = leg_row(w->g, &i->leg[0]), *legs = json_array();
 
-	if (i->leg[0].kind == MSG_NH_PORT)
-		ip_str(&i->leg[0].via, via);
-	add_route(w, ip_prefix_str(&i->to, prefix), via, i->leg[0].tunnel ? i->leg[0].tunnel->cfg.name : "",
-		  i->leg[0].kind == MSG_NH_PORT ? port_name(w->g, i->leg[0].port) : "", kind_name(i->leg[0].kind),
-		  i->state, i->err ? err_str(i->err) : "");
+	if (i->nexthop.family != IP_NONE)
+		ip_str(&i->nexthop, nexthop);
+	for (unsigned l = 0; l < i->n; l++)
+		json_array_append_new(legs, leg_row(w->g, &i->leg[l]));
+	json_object_del(o, "drop");
+	set_str(o, "prefix", ip_prefix_str(&i->to, prefix));
+	set_str(o, "kind", kind_name(i));
+	set_str(o, "owner", owners[i->owner]);
+	set_u64(o, "distance", i->distance);
+	set_str(o, "nexthop", nexthop);
+	json_object_set_new(o, "legs", legs);
+	json_object_set_new(o, "selected", json_boolean(i->selected));
+	set_str(o, "state", i->state);
+	set_str(o, "cause", i->cause);
+	set_str(o, "error", i->err ? err_str(i->err) : "");
+	json_array_append_new(w->rows, o);
 	return true;
-}
-
-/* The networks of the ports: the data plane makes these by itself. */
-static void connected_rows(struct walk *w)
-{
-	const struct config *c = w->g->config;
-	char prefix[IP_STR];
-
-	for (unsigned p = 0; p < c->n_ports; p++)
-		for (unsigned i = 0; i < c->port[p].n_addr; i++) {
-			struct ip_prefix net = c->port[p].addr[i];
-
-			ip_mask(&net.addr, net.len);
-			add_route(w, ip_prefix_str(&net, prefix), "", "", c->port[p].name, "connected",
-				  dp_attached(w->g->dp) ? "installed" : "pending", "");
-		}
 }
 
 json_t *status_show_routes(struct gateway *g)
@@ -91,7 +92,6 @@ json_t *status_show_routes(struct gateway *g)
 	struct walk w = {.g = g, .rows = json_array()};
 	struct ip_prefix after = {0};
 
-	connected_rows(&w);
 	feed_walk(g->feed, &after, UINT32_MAX, route_row, &w);
 	return w.rows;
 }

@@ -29,7 +29,8 @@ struct tunnel {
 	struct msg_sa_counters gone[2]; /* MSG_DIR_*: sums of SAs that have ended */
 	struct list pairs;              /* sadb's, of this tunnel */
 	uint8_t dp_state;               /* enum feed_state, written by feed */
-	uint32_t nexthop;               /* feed's index + 1; 0: no route uses it */
+	uint32_t nexthop;               /* feed's count of next hops that name it; 0: it can go */
+	bool has_child;                 /* feed's: it can carry traffic (feed_tunnel_up) */
 	char peer_error[256];           /* of this turn; "": none */
 	struct list touched;            /* in the gateway's list of tunnels to look at before the next wait */
 	struct tunnel *next_name;       /* in its hash bucket */

@@ -1,0 +1,407 @@
+/* Where addresses lead: the longest usable match, recursively. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "controlplane/feed_state.h"
+
+enum { ROUNDS = 16 };
+
+uint32_t feed_way_find(const struct feed *f, const struct ip_addr *a)
+{
+	uint32_t i = addrset_find(&f->ways, a);
+
+	return i == UINT32_MAX ? 0 : i;
+}
+
+void feed_way_dirty(struct feed *f, uint32_t i)
+{
+	if (f->way[i].dirty)
+		return;
+	f->way[i].dirty = true;
+	if (f->n_way_dirty == f->cap_way_dirty) {
+		f->cap_way_dirty = f->cap_way_dirty ? f->cap_way_dirty * 2 : 64;
+		f->way_dirty = xrealloc(f->way_dirty, f->cap_way_dirty, sizeof(*f->way_dirty));
+	}
+	f->way_dirty[f->n_way_dirty++] = i;
+	f->kick = true;
+}
+
+/* The place of a freed way keeps its dirty mark: it is still in the list. */
+uint32_t feed_way_get(struct feed *f, const struct ip_addr *a)
+{
+	uint32_t i = feed_way_find(f, a);
+
+	if (!i) {
+		bool dirty = false;
+
+		i = f->free_way;
+		if (i) {
+			f->free_way = f->way[i].watch;
+			dirty = f->way[i].dirty;
+		} else {
+			if (f->n_way == f->cap_way) {
+				f->cap_way *= 2;
+				f->way = xrealloc(f->way, f->cap_way, sizeof(*f->way));
+			}
+			i = f->n_way++;
+		}
+		f->way[i] = (struct feed_way){.addr = *a, .dirty = dirty};
+		addrset_add(&f->ways, i);
+		feed_way_dirty(f, i);
+	}
+	f->way[i].refs++;
+	return i;
+}
+
+void feed_way_put(struct feed *f, uint32_t i)
+{
+	struct feed_way *w = &f->way[i];
+
+	if (--w->refs)
+		return;
+	addrset_del(&f->ways, i);
+	free(w->hop);
+	free(w->leg);
+	free(w->seen);
+	*w = (struct feed_way){.watch = f->free_way, .dirty = w->dirty};
+	f->free_way = i;
+}
+
+struct touch {
+	struct feed *f;
+	uint8_t len;
+};
+
+static void touch_one(void *ctx, uint32_t i)
+{
+	struct touch *t = ctx;
+
+	if (t->len >= t->f->way[i].watch_len || t->f->way[i].always)
+		feed_way_dirty(t->f, i);
+}
+
+void feed_way_touch(struct feed *f, const struct rt_node *n)
+{
+	struct ip_prefix p = rtable_prefix(n);
+	struct touch t = {f, n->len};
+
+	addrset_within(&f->ways, &p, touch_one, &t);
+}
+
+/* ---- one look-up ---- */
+
+struct look {
+	struct feed *f;
+	uint32_t stack[FEED_DEPTH];
+	unsigned depth;
+	uint32_t seen[FEED_SEEN];
+	unsigned n_seen, n_looks;
+	bool overflow, looped;
+	const struct tunnel *down;
+	uint32_t metric; /* of the way that the look began with */
+	int len;         /* likewise: of the deciding prefix; -1: none */
+};
+
+static void see(struct look *l, uint32_t way)
+{
+	for (unsigned i = 0; i < l->n_seen; i++)
+		if (l->seen[i] == way)
+			return;
+	if (l->n_seen == FEED_SEEN)
+		l->overflow = true;
+	else
+		l->seen[l->n_seen++] = way;
+}
+
+static bool in_stack(const struct look *l, uint32_t way)
+{
+	for (unsigned i = 0; i < l->depth; i++)
+		if (l->stack[i] == way)
+			return true;
+	return false;
+}
+
+static uint8_t way_legs(struct look *l, uint32_t way, struct feed_leg *leg);
+
+/* The legs of a recursive route for address w. A path that leads back to an address on our way here would resolve by itself. */
+static uint8_t path_legs(struct look *l, const struct feed_way *w, const struct feed_hop *h, struct feed_leg *leg)
+{
+	uint8_t n = 0;
+
+	for (unsigned p = 0; p < h->n; p++) {
+		struct feed_leg more[MSG_NH_LEGS];
+		uint8_t n_more;
+
+		see(l, h->path[p].way);
+		if (in_stack(l, h->path[p].way)) {
+			l->looped = true;
+			continue;
+		}
+		if (!feed_pin_path_allowed(l->f, w, &h->path[p]))
+			continue;
+		n_more = way_legs(l, h->path[p].way, more);
+		for (unsigned i = 0; i < n_more; i++)
+			feed_hop_add_leg(leg, &n, &more[i]);
+	}
+	return n;
+}
+
+static uint8_t hop_legs(struct look *l, const struct feed_way *w, const struct feed_hop *h, bool bgp,
+			struct feed_leg *leg)
+{
+	struct feed_leg all[MSG_NH_LEGS];
+	uint8_t n_all = 0, n = 0;
+
+	switch ((enum hop_kind)h->kind) {
+	case HOP_VIA:
+		n_all = path_legs(l, w, h, all);
+		break;
+	case HOP_LINK:
+		all[n_all++] = (struct feed_leg){.kind = MSG_NH_PORT, .port = h->port, .via = w->addr};
+		break;
+	case HOP_TUNNEL:
+		if (feed_hop_tunnel_usable(h->tunnel))
+			all[n_all++] = (struct feed_leg){.kind = MSG_NH_TUNNEL, .tunnel = h->tunnel};
+		else if (!l->down)
+			l->down = h->tunnel;
+		break;
+	case HOP_DROP:
+		all[n_all++] = (struct feed_leg){.kind = MSG_NH_DROP};
+		break;
+	case HOP_LOCAL:
+	case HOP_NET:
+	case HOP_FREE:
+		break;
+	}
+	for (unsigned i = 0; i < n_all; i++)
+		if (feed_pin_leg_allowed(w, bgp, &all[i]))
+			feed_hop_add_leg(leg, &n, &all[i]);
+	return n;
+}
+
+/* The first usable candidate of a node, BGP's in its place among them. *own: the address is ours. */
+static uint8_t node_legs(struct look *l, const struct feed_way *w, const struct rt_node *n, struct feed_leg *leg,
+			 uint32_t *metric, bool *own)
+{
+	const struct feed *f = l->f;
+	uint32_t bgp = n->bgp;
+	uint8_t n_leg = 0;
+
+	for (uint32_t c = n->cand; c; c = f->cand[c].next) {
+		const struct feed_cand *x = &f->cand[c];
+
+		if (x->owner == FEED_PIN)
+			continue;
+		if (bgp && x->distance > FEED_BGP_DISTANCE) {
+			n_leg = hop_legs(l, w, &f->hop[bgp], true, leg);
+			*metric = FEED_BGP_DISTANCE;
+			bgp = 0;
+			if (n_leg)
+				return n_leg;
+		}
+		if (f->hop[x->hop].kind == HOP_LOCAL) {
+			*own = true;
+			return 0;
+		}
+		n_leg = hop_legs(l, w, &f->hop[x->hop], false, leg);
+		*metric = x->distance;
+		if (n_leg)
+			return n_leg;
+	}
+	*metric = FEED_BGP_DISTANCE;
+	return bgp ? hop_legs(l, w, &f->hop[bgp], true, leg) : 0;
+}
+
+static uint8_t way_legs(struct look *l, uint32_t way, struct feed_leg *leg)
+{
+	struct feed *f = l->f;
+	const struct feed_way *w = &f->way[way];
+	int len = rtable_host_len(&w->addr);
+	uint32_t i, metric = 0;
+	uint8_t n = 0;
+	bool own = false;
+
+	if (l->depth == FEED_DEPTH || l->n_looks++ == FEED_SEEN) {
+		l->overflow = true;
+		return 0;
+	}
+	l->stack[l->depth++] = way;
+	while (!n && !own && (i = rtable_covering(&f->rt, &w->addr, &len))) {
+		n = node_legs(l, w, rtable_at(&f->rt, i), leg, &metric, &own);
+		if (!n && !own)
+			len--;
+	}
+	l->depth--;
+	l->metric = metric;
+	l->len = n || own ? len : 0;
+	return n;
+}
+
+/* ---- the turn ---- */
+
+static bool legs_differ(const struct feed_way *w, const struct feed_leg *leg, uint8_t n)
+{
+	bool same = w->n_leg == n;
+
+	for (unsigned i = 0; same && i < n; i++)
+		same = w->leg[i].kind == leg[i].kind && w->leg[i].port == leg[i].port &&
+		       w->leg[i].tunnel == leg[i].tunnel && ip_equal(&w->leg[i].via, &leg[i].via);
+	return !same;
+}
+
+static void resolve(struct feed *f, uint32_t i)
+{
+	struct look l = {.f = f};
+	struct feed_leg leg[MSG_NH_LEGS];
+	uint8_t n = way_legs(&l, i, leg);
+	struct feed_way *w = &f->way[i];
+	bool changed = legs_differ(w, leg, n);
+
+	w->watch_len = (uint16_t)l.len;
+	w->metric = l.metric;
+	w->down = n ? NULL : l.down;
+	w->reach = n;
+	/* in a loop, who decides depends on where one began: then any change near may matter */
+	w->always = l.overflow || l.looped;
+	w->n_seen = l.n_seen;
+	w->seen = xrealloc(w->seen, l.n_seen ? l.n_seen : 1, sizeof(*w->seen));
+	memcpy(w->seen, l.seen, l.n_seen * sizeof(*w->seen));
+	if (!changed)
+		return;
+	w->leg = xrealloc(w->leg, n ? n : 1, sizeof(*w->leg));
+	memcpy(w->leg, leg, n * sizeof(*leg));
+	w->n_leg = n;
+	for (uint32_t h = 0; h < f->way[i].n_hop; h++)
+		feed_hop_resolve(f, f->way[i].hop[h]);
+}
+
+/* Who looked at a way that is dirty is dirty, too. */
+static void spread(struct feed *f)
+{
+	bool more = f->n_way_dirty;
+
+	while (more) {
+		more = false;
+		for (uint32_t i = 1; i < f->n_way; i++) {
+			const struct feed_way *w = &f->way[i];
+			bool hit = w->refs && !w->dirty && w->n_seen && w->always;
+
+			for (uint32_t s = 0; w->refs && !w->dirty && !hit && s < w->n_seen; s++)
+				hit = f->way[w->seen[s]].dirty;
+			if (hit)
+				feed_way_dirty(f, i);
+			more |= hit;
+		}
+	}
+}
+
+/* What a way with a loop or an overflow has looked at matters to it in ways that a look of its own does not show. */
+static void mark_always(struct feed *f, const uint32_t *list, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		const struct feed_way *w = &f->way[list[k]];
+
+		for (uint32_t s = 0; w->always && s < w->n_seen; s++)
+			f->way[w->seen[s]].always = true;
+	}
+}
+
+/* The tunnel of the first leg. */
+static const struct tunnel *tunnel_of(const struct feed_way *w)
+{
+	return w->n_leg ? w->leg[0].tunnel : NULL;
+}
+
+/* Where a peer is spoken to decides what its routes may carry. */
+static void move_peers(struct feed *f)
+{
+	for (uint32_t p = 0; p < f->n_peer; p++) {
+		struct feed_peer *x = &f->peer[p];
+		const struct tunnel *now = x->way ? tunnel_of(&f->way[x->way]) : NULL, *was = x->tunnel;
+
+		if (now == was)
+			continue;
+		x->tunnel = now;
+		if (was && was->handle.slot < f->n_endpoint && f->endpoint[was->handle.slot])
+			feed_way_dirty(f, f->endpoint[was->handle.slot]);
+		if (now && now->handle.slot < f->n_endpoint && f->endpoint[now->handle.slot])
+			feed_way_dirty(f, f->endpoint[now->handle.slot]);
+	}
+}
+
+static void tell_peer(struct feed *f, uint32_t p)
+{
+	struct feed_peer *x = &f->peer[p];
+	const struct feed_way *w = &f->way[x->way];
+	const struct tunnel *t = tunnel_of(w);
+	char cause[128] = "", text[IP_STR];
+	bool reach = w->reach;
+
+	if (w->n_leg == 1 && w->leg[0].kind == MSG_NH_DROP)
+		reach = false;
+	if (x->told && x->told_reach == reach && x->told_tunnel == t)
+		return;
+	x->told = true;
+	x->told_reach = reach;
+	x->told_tunnel = t;
+	if (!f->ops.peer_way)
+		return;
+	if (!reach && w->down)
+		snprintf(cause, sizeof(cause), "tunnel %s is down", w->down->cfg.name);
+	else if (!reach)
+		snprintf(cause, sizeof(cause), "there is no route to %s", ip_str(&w->addr, text));
+	f->ops.peer_way(f->ops.ctx, p, reach, t, cause);
+}
+
+static void tell_watcher(struct feed *f, uint32_t i)
+{
+	struct feed_way *w = &f->way[i];
+	struct ip_addr addr = w->addr;
+
+	if (!w->watch || (w->told && w->told_reach == w->reach && w->told_metric == w->metric))
+		return;
+	w->told = true;
+	w->told_reach = w->reach;
+	w->told_metric = w->metric;
+	if (f->ops.nexthop)
+		f->ops.nexthop(f->ops.ctx, &addr, w->reach, w->reach ? w->metric : 0);
+}
+
+/* The listeners may call us: nothing is held over a call but numbers. */
+static void tell(struct feed *f, const uint32_t *list, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++)
+		if (f->way[list[k]].refs)
+			tell_watcher(f, list[k]);
+	for (uint32_t p = 0; p < f->n_peer; p++)
+		if (f->peer[p].way && !f->way[f->peer[p].way].dirty)
+			tell_peer(f, p);
+}
+
+void feed_way_turn(struct feed *f)
+{
+	/* listeners may answer with changes; what does not come to rest here goes on in the next turn */
+	for (unsigned round = 0; f->n_way_dirty && round < ROUNDS; round++) {
+		uint32_t n, *list;
+
+		spread(f);
+		list = f->way_dirty;
+		n = f->n_way_dirty;
+		f->way_dirty = NULL; /* what becomes dirty meanwhile is for the next round */
+		f->n_way_dirty = f->cap_way_dirty = 0;
+		for (uint32_t k = 0; k < n; k++)
+			f->way[list[k]].dirty = false;
+		for (uint32_t k = 0; k < n; k++)
+			if (f->way[list[k]].refs)
+				resolve(f, list[k]);
+		mark_always(f, list, n);
+		move_peers(f);
+		for (uint32_t k = 0; k < n; k++)
+			if (f->way[list[k]].refs && (f->way[list[k]].n_peer || f->way[list[k]].n_endpoint))
+				feed_pin_check(f, list[k]);
+		tell(f, list, n);
+		free(list);
+	}
+}
