@@ -43,18 +43,31 @@ static const char *plural(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
+/* What is legal, but hardly meant. */
+static void print_notes(const struct config *c, const char *path)
+{
+	for (unsigned i = 0; i < c->notes.n; i++)
+		fprintf(stderr, "%s:%u: note: %s\n", path, c->notes.e[i].line, c->notes.e[i].text);
+}
+
 int file_check(const char *path, bool secrets, bool json)
 {
 	struct config *c = load(path, secrets, json);
 
 	if (!c)
 		return 1;
-	if (json)
-		print_json(json_pack("{s:b, s:s, s:i, s:i, s:i}", "ok", 1, "file", path, "ports", (int)c->n_ports,
-				     "tunnels", (int)c->n_tunnels, "routes", (int)c->n_routes));
-	else
-		printf("%s: ok (%u port%s, %u tunnel%s, %u route%s)\n", path, c->n_ports, plural(c->n_ports),
-		       c->n_tunnels, plural(c->n_tunnels), c->n_routes, plural(c->n_routes));
+	if (json) {
+		print_json(json_pack("{s:b, s:s, s:i, s:i, s:i, s:i, s:o}", "ok", 1, "file", path, "ports",
+				     (int)c->n_ports, "tunnels", (int)c->n_tunnels, "routes", (int)c->n_routes,
+				     "bgp_peers", (int)c->bgp.n_peers, "notes", errors_json(&c->notes)));
+	} else {
+		print_notes(c, path);
+		printf("%s: ok (%u port%s, %u tunnel%s, %u route%s", path, c->n_ports, plural(c->n_ports), c->n_tunnels,
+		       plural(c->n_tunnels), c->n_routes, plural(c->n_routes));
+		if (c->bgp.as)
+			printf(", %u BGP peer%s", c->bgp.n_peers, plural(c->bgp.n_peers));
+		puts(")");
+	}
 	config_free(c);
 	return 0;
 }

@@ -100,8 +100,8 @@ static bool one_verdict(struct load *l, const struct tree_node *n, const char *w
 {
 	unsigned verdicts = 0;
 
-	if (n->kind != TREE_BLOCK)
-		return true; /* schema_read() has said so */
+	if (n->kind != TREE_BLOCK && (n->kind != TREE_VALUE || n->s[0] || n->quoted))
+		return false; /* schema_read() has said so */
 	for (const struct tree_node *c = n->first; c; c = c->next)
 		verdicts += !strcmp(c->key, "permit") || !strcmp(c->key, "deny");
 	if (verdicts == 1)
