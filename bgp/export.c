@@ -104,19 +104,21 @@ static const struct bgp_attrs *with_policy(struct rib *r, struct rib_peer *p, co
 	struct export_cache *c = &p->out.cache;
 	struct policy_ctx ctx = {.local_as = p->local_as, .peer_as = p->s.codec.peer_as};
 	const struct bgp_attrs *said;
+	uint8_t family = prefix->addr.family;
 
-	/* one set has prefixes of one family only, but for what is originated here */
-	if (c->in != a || (c->base && a->has & BGP_HAS_LOCAL)) {
-		put(r, &c->base, base_of(r, &p->s, prefix->addr.family, a));
+	if (c->in != a || c->family != family) {
+		put(r, &c->base, base_of(r, &p->s, family, a));
 		put(r, &c->in, intern_ref(a));
+		put(r, &c->said, NULL);
+		c->family = family;
 	}
 	if (!c->base)
 		return NULL;
 	said = policy_apply(p->export, &ctx, prefix, c->base, NULL);
 	if (!said)
 		return NULL;
-	if (c->said != said || a->has & BGP_HAS_LOCAL) {
-		put(r, &c->wire, wire_of(r, p, prefix->addr.family, said));
+	if (c->said != said) {
+		put(r, &c->wire, wire_of(r, p, family, said));
 		put(r, &c->said, said);
 	} else {
 		intern_put(r->in, said);

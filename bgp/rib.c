@@ -47,15 +47,15 @@ void rib_free(struct rib *r)
 {
 	if (!r)
 		return;
-	free_paths(r, &r->v4);
-	free_paths(r, &r->v6);
 	for (uint32_t i = 0; i < r->n_peers; i++)
 		if (r->peer[i]) {
 			out_stop(r, r->peer[i]);
-			export_forget(r, r->peer[i]);
 			intern_put(r->in, r->peer[i]->seen);
-			free(r->peer[i]);
 		}
+	for (uint32_t i = 0; i < r->n_peers; i++)
+		free(r->peer[i]);
+	free_paths(r, &r->v4);
+	free_paths(r, &r->v6);
 	free(r->peer);
 	intern_put(r->in, r->local);
 	out_free(r);
@@ -88,7 +88,6 @@ static struct rib_peer *peer_get(struct rib *r, uint32_t peer)
 		r->peer[peer]->index = peer;
 		list_init(&r->peer[peer]->out.link);
 	}
-	r->peer[peer]->known = true;
 	return r->peer[peer];
 }
 
@@ -182,9 +181,9 @@ void rib_peer_up(struct rib *r, uint32_t peer, const struct rib_session *s)
 
 void rib_peer_down(struct rib *r, uint32_t peer)
 {
-	struct rib_peer *p = rib_peer(r, peer);
+	struct rib_peer *p = peer < r->n_peers ? r->peer[peer] : NULL;
 
-	if (!p->up)
+	if (!p || !p->up)
 		return;
 	p->up = false;
 	p->session++;
@@ -199,11 +198,12 @@ void rib_peer_down(struct rib *r, uint32_t peer)
 
 void rib_peer_forget(struct rib *r, uint32_t peer)
 {
-	struct rib_peer *p = rib_peer(r, peer);
+	struct rib_peer *p = peer < r->n_peers ? r->peer[peer] : NULL;
 
+	if (!p)
+		return;
 	rib_peer_down(r, peer);
 	/* the row stays: dead paths name it until the sweep is over, and so does a next peer of this number */
-	p->known = false;
 	p->import = p->export = NULL;
 	p->local_as = 0;
 }

@@ -51,6 +51,7 @@ enum { FAMILY_V4 = 1 << 0, FAMILY_V6 = 1 << 1, FAMILIES_ALL = FAMILY_V4 | FAMILY
 struct export_cache {
 	const struct bgp_attrs *in, *base; /* base NULL: communities keep it here */
 	const struct bgp_attrs *said, *wire;
+	uint8_t family;
 };
 
 struct out {
@@ -70,7 +71,7 @@ struct out {
 
 struct rib_peer {
 	uint32_t index;
-	bool known, up;
+	bool up;
 	bool reimport; /* another import policy since the last sweep */
 	uint16_t session;
 	uint32_t local_as;
