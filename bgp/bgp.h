@@ -57,6 +57,7 @@ struct bgp_best {
 /* What a person should hear of. Strings are lent and already escaped. */
 struct bgp_notice {
 	uint32_t peer;
+	const char *name;        /* the peer's */
 	enum bgp_state from, to; /* equal: no change of state */
 	const char *cause;       /* words: what, why, and what to do about it */
 	bool bad;                /* a peer or a path misbehaves: a warning */

@@ -143,7 +143,8 @@ void peer_error(struct peer *p, const char *fmt, ...)
 static void tell(struct peer *p, enum bgp_state from, enum bgp_state to, const char *cause, bool bad)
 {
 	const struct bgp_env *env = &p->b->env;
-	struct bgp_notice n = {.peer = p->index, .from = from, .to = to, .cause = cause, .bad = bad};
+	struct bgp_notice n = {
+		.peer = p->index, .name = p->cfg.name, .from = from, .to = to, .cause = cause, .bad = bad};
 
 	snprintf(p->told, sizeof(p->told), "%s", cause);
 	env->notice(env->ctx, &n);

@@ -85,6 +85,12 @@ static int run_show(const struct opts *o)
 	data = ask(o, json_pack("{s:s, s:s, s:b}", "op", "show", "what", o->word[1], "all", o->all), CLIENT_TIMEOUT_MS);
 	if (!data)
 		return 1;
+	if (json_is_array(json_object_get(data, "rows"))) {
+		json_t *rows = json_incref(json_object_get(data, "rows"));
+
+		json_decref(data);
+		data = rows;
+	}
 	if (o->json)
 		print_json(data);
 	else

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { GTSM_TTL = 255 };
+enum { TTL_MAX = 255 };
 
 /* A peer as it was told to tcp.c and ops. */
 struct row {
@@ -31,14 +31,6 @@ struct want_nexthop {
 	struct ip_addr nh;
 };
 
-struct word {
-	struct list link;
-	uint32_t peer;
-	enum bgp_state from, to;
-	bool bad;
-	char *cause;
-};
-
 struct bgp_io {
 	struct bgp_io_ops ops;
 	struct bgp *core;
@@ -48,7 +40,6 @@ struct bgp_io {
 	uint32_t n_rows;
 	struct list conns;    /* to be opened */
 	struct list nexthops; /* to be answered: there is no data plane */
-	struct list words;    /* to be printed */
 	bool alone;
 	uint64_t version;
 };
@@ -74,57 +65,46 @@ const struct bgp_io_change *bgp_io_change(const struct bgp_io *io, uint32_t peer
 	return &r->change[(r->n_changes - 1 - n) % BGP_IO_CHANGES];
 }
 
-static void remember(struct bgp_io *io, const struct word *w)
+static struct row *row_of(struct bgp_io *io, uint32_t peer)
 {
-	struct row *r = w->peer < io->n_rows ? &io->row[w->peer] : NULL;
-	struct bgp_io_change *c;
-
-	if (!r || w->from == w->to)
-		return;
-	c = &r->change[r->n_changes++ % BGP_IO_CHANGES];
-	c->from = w->from;
-	c->to = w->to;
-	c->at_s = loop_wall_s();
-	snprintf(c->cause, sizeof(c->cause), "%s", w->cause);
-}
-
-static void print_word(const struct bgp_io *io, const struct word *w)
-{
-	enum log_level level = w->bad ? LOG_WARN : LOG_INFO;
-	const char *name = bgp_io_peer_name(io, w->peer);
-
-	if (!*name)
-		name = "-";
-	if (w->from != w->to)
-		LOG_AT(LOG_BGP, level, NULL, "peer=%s from=%s to=%s cause=\"%s\"", name, bgp_state_name(w->from),
-		       bgp_state_name(w->to), w->cause);
-	else if (w->bad)
-		log_warn(LOG_BGP, "peer=%s cause=\"%s\"", name, w->cause);
-	else
-		log_info(LOG_BGP, "peer=%s cause=\"%s\"", name, w->cause);
-}
-
-void bgp_io_flush(struct bgp_io *io)
-{
-	list_each_safe (e, &io->words) {
-		struct word *w = list_entry(e, struct word, link);
-
-		list_del(&w->link);
-		print_word(io, w);
-		remember(io, w);
-		free(w->cause);
-		free(w);
+	if (peer >= io->n_rows) {
+		io->row = xrealloc(io->row, peer + 1ul, sizeof(*io->row));
+		memset(&io->row[io->n_rows], 0, (peer + 1ul - io->n_rows) * sizeof(*io->row));
+		io->n_rows = peer + 1;
 	}
+	return &io->row[peer];
 }
 
-/* Who that is can only be asked when the core has returned. */
+/* An index may go to another peer: what is known of the old one is not the new one's. */
+static void set_name(struct row *r, const char *name)
+{
+	if (!strcmp(r->name, name))
+		return;
+	r->n_changes = 0;
+	r->over[0] = '\0';
+	snprintf(r->name, sizeof(r->name), "%s", name);
+}
+
 static void env_notice(void *ctx, const struct bgp_notice *n)
 {
-	struct bgp_io *io = ctx;
-	struct word *w = xcalloc(1, sizeof(*w));
+	struct row *r = row_of(ctx, n->peer);
+	struct bgp_io_change *c;
 
-	*w = (struct word){.peer = n->peer, .from = n->from, .to = n->to, .bad = n->bad, .cause = xstrdup(n->cause)};
-	list_add_tail(&io->words, &w->link);
+	set_name(r, n->name);
+	if (n->from == n->to) {
+		if (n->bad)
+			log_warn(LOG_BGP, "peer=%s cause=\"%s\"", n->name, n->cause);
+		else
+			log_info(LOG_BGP, "peer=%s cause=\"%s\"", n->name, n->cause);
+		return;
+	}
+	LOG_AT(LOG_BGP, n->bad ? LOG_WARN : LOG_INFO, NULL, "peer=%s from=%s to=%s cause=\"%s\"", n->name,
+	       bgp_state_name(n->from), bgp_state_name(n->to), n->cause);
+	c = &r->change[r->n_changes++ % BGP_IO_CHANGES];
+	c->from = n->from;
+	c->to = n->to;
+	c->at_s = loop_wall_s();
+	snprintf(c->cause, sizeof(c->cause), "%s", n->cause);
 }
 
 static int env_connect(void *ctx, uint32_t peer, uint32_t conn)
@@ -210,7 +190,6 @@ static void on_connected(void *ctx, uint32_t conn, const struct ip_addr *local)
 	struct bgp_io *io = ctx;
 
 	bgp_connected(io->core, conn, local, loop_now_ms());
-	bgp_io_flush(io);
 }
 
 static uint32_t on_accepted(void *ctx, uint32_t peer, const struct ip_addr *local)
@@ -218,7 +197,6 @@ static uint32_t on_accepted(void *ctx, uint32_t peer, const struct ip_addr *loca
 	struct bgp_io *io = ctx;
 	uint32_t conn = bgp_accepted(io->core, peer, local, loop_now_ms());
 
-	bgp_io_flush(io);
 	return conn;
 }
 
@@ -227,7 +205,6 @@ static void on_closed(void *ctx, uint32_t conn, int err)
 	struct bgp_io *io = ctx;
 
 	bgp_closed(io->core, conn, err, loop_now_ms());
-	bgp_io_flush(io);
 }
 
 static void on_input(void *ctx, uint32_t conn, const uint8_t *p, size_t len)
@@ -235,7 +212,6 @@ static void on_input(void *ctx, uint32_t conn, const uint8_t *p, size_t len)
 	struct bgp_io *io = ctx;
 
 	(void)bgp_input(io->core, conn, p, len, loop_now_ms());
-	bgp_io_flush(io);
 }
 
 static void on_writable(void *ctx, uint32_t conn)
@@ -243,7 +219,6 @@ static void on_writable(void *ctx, uint32_t conn)
 	struct bgp_io *io = ctx;
 
 	bgp_writable(io->core, conn, loop_now_ms());
-	bgp_io_flush(io);
 }
 
 /* ---- config ---- */
@@ -253,14 +228,29 @@ static uint16_t mss_of(const struct bgp_io *io, const struct ip_addr *addr)
 	return io->ops.mss ? io->ops.mss(io->ops.ctx, addr) : 0;
 }
 
+/* On a network of a port? Nothing of ours then is routed on. */
+static bool is_direct(const struct config *c, const struct ip_addr *a)
+{
+	for (unsigned i = 0; i < c->n_ports; i++)
+		for (unsigned k = 0; k < c->port[i].n_addr; k++)
+			if (ip_prefix_contains(&c->port[i].addr[k], a))
+				return true;
+	return false;
+}
+
+static uint8_t ttl_of(const struct bgp_io *io, const struct cfg_bgp_peer *p)
+{
+	if (p->multihop && !p->gtsm_hops)
+		return p->multihop;
+	return p->gtsm_hops || !is_direct(io->config, &p->addr) ? TTL_MAX : 1;
+}
+
 static struct tcp_peer socket_of(const struct bgp_io *io, const struct cfg_bgp_peer *p)
 {
 	return (struct tcp_peer){
 		.addr = p->addr,
 		.source = p->source,
-		.ttl = p->gtsm_hops  ? GTSM_TTL
-		       : p->multihop ? p->multihop
-				     : 1,
+		.ttl = ttl_of(io, p),
 		.min_ttl = p->gtsm_hops ? (uint8_t)(256 - p->gtsm_hops) : 0,
 		.mss = mss_of(io, &p->addr),
 		.accept = !p->shutdown && p->connect != CFG_BGP_ACTIVE,
@@ -268,24 +258,21 @@ static struct tcp_peer socket_of(const struct bgp_io *io, const struct cfg_bgp_p
 	};
 }
 
-/* Names and addresses by the core's index. Who is gone keeps its name until what the core said about its end is printed. */
+/* Names and addresses by the core's index. */
 static void take_rows(struct bgp_io *io, struct tcp_peer *sockets, uint32_t n)
 {
 	struct bgp_peer_info info;
 
-	if (n > io->n_rows) {
-		io->row = xrealloc(io->row, n, sizeof(*io->row));
-		memset(&io->row[io->n_rows], 0, (n - io->n_rows) * sizeof(*io->row));
-		io->n_rows = n;
-	}
 	for (uint32_t i = 0; i < n; i++) {
-		struct row *r = &io->row[i];
+		struct row *r = row_of(io, i);
 		struct ip_addr addr = {0};
 
 		if (bgp_peer_info(io->core, i, &info)) {
-			memcpy(r->name, info.cfg->name, sizeof(r->name));
+			set_name(r, info.cfg->name);
 			addr = info.cfg->addr;
 			sockets[i] = socket_of(io, info.cfg);
+		} else {
+			set_name(r, "");
 		}
 		if (!ip_equal(&r->addr, &addr) && io->ops.peer)
 			io->ops.peer(io->ops.ctx, i, &addr);
@@ -305,10 +292,6 @@ void bgp_io_config(struct bgp_io *io, const struct config *c)
 	take_rows(io, sockets, n);
 	tcp_config(io->tcp, c->bgp.port, sockets, n);
 	free(sockets);
-	bgp_io_flush(io);
-	for (uint32_t i = 0; i < n; i++)
-		if (io->row[i].addr.family == IP_NONE)
-			memset(&io->row[i], 0, sizeof(io->row[i]));
 	for (unsigned i = 0; io->alone && i < c->bgp.n_originate; i++)
 		bgp_originate(io->core, &c->bgp.originate[i], true, loop_now_ms());
 }
@@ -322,7 +305,6 @@ void bgp_io_way(struct bgp_io *io, uint32_t peer, bool reachable, const char *ov
 	snprintf(r->over, sizeof(r->over), "%s", over);
 	bgp_peer_reachable(io->core, peer, reachable, cause, loop_now_ms());
 	tcp_peer_mss(io->tcp, peer, mss_of(io, &r->addr));
-	bgp_io_flush(io);
 }
 
 /* ---- the loop ---- */
@@ -335,7 +317,6 @@ uint64_t bgp_io_deadline(const struct bgp_io *io)
 void bgp_io_tick(struct bgp_io *io)
 {
 	bgp_tick(io->core, loop_now_ms());
-	bgp_io_flush(io);
 }
 
 static void open_wanted(struct bgp_io *io)
@@ -367,7 +348,6 @@ void bgp_io_turn(struct bgp_io *io)
 {
 	open_wanted(io);
 	answer_nexthops(io);
-	bgp_io_flush(io);
 }
 
 /* ---- the end ---- */
@@ -375,7 +355,6 @@ void bgp_io_turn(struct bgp_io *io)
 void bgp_io_shutdown(struct bgp_io *io)
 {
 	bgp_shutdown(io->core, NULL, loop_now_ms());
-	bgp_io_flush(io);
 	tcp_config(io->tcp, io->config ? io->config->bgp.port : 0, NULL, 0);
 }
 
@@ -399,7 +378,6 @@ struct bgp_io *bgp_io_new(struct loop *loop, const struct bgp_io_ops *ops)
 		io->ops = *ops;
 	list_init(&io->conns);
 	list_init(&io->nexthops);
-	list_init(&io->words);
 	io->tcp = tcp_new(loop, &sockets);
 	io->core = bgp_new(&env);
 	return io;
@@ -410,7 +388,6 @@ void bgp_io_free(struct bgp_io *io)
 	if (!io)
 		return;
 	bgp_free(io->core);
-	bgp_io_flush(io);
 	tcp_free(io->tcp);
 	list_each_safe (e, &io->conns)
 		free(list_entry(e, struct want_conn, link));

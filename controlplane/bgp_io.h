@@ -1,11 +1,10 @@
 /* The BGP core's hands: tcp.c for its octets, the loop for its time, `ops` for its routes, log lines for its notices.
  *
  *   config -> bgp_config + tcp_config          tcp.c -> bgp_accepted, bgp_connected, bgp_input, bgp_writable, bgp_closed
- *   core -> connect (waits for bgp_io_turn()), send, close, notices (printed when the core has returned)
+ *   core -> connect (waits for bgp_io_turn()), send, close, notices
  *
  * The gateway gives ops that reach feed; a speaker without a data plane (tests, perf) gives none: then every next hop is reachable
- * and every prefix of `originate` is there. All calls into the core go through here or through bgp_io_core() from the
- * same thread, the loop's; after the latter bgp_io_flush() prints what the core had to say.
+ * and every prefix of `originate` is there. Thread: the loop's.
  */
 #pragma once
 
@@ -49,8 +48,6 @@ void bgp_io_way(struct bgp_io *io, uint32_t peer, bool reachable, const char *ov
 uint64_t bgp_io_deadline(const struct bgp_io *io);
 void bgp_io_tick(struct bgp_io *io);
 void bgp_io_turn(struct bgp_io *io);
-/* Print notices that have come since. */
-void bgp_io_flush(struct bgp_io *io);
 
 /* Tell all peers that we stop. */
 void bgp_io_shutdown(struct bgp_io *io);

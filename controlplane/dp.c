@@ -124,6 +124,11 @@ wipe:
 	return rc;
 }
 
+uint32_t dp_last_seq(const struct dp *dp)
+{
+	return dp->seq;
+}
+
 int dp_route(struct dp *dp, struct msg_route *r, uint32_t *seq)
 {
 	int rc;

@@ -70,6 +70,8 @@ uint64_t dp_epoch(const struct dp *dp);
 /* Send command m (type set; the rest of the head is filled in here) to a worker or DP_CTL. len: sizeof its struct. m is
  * wiped: it may hold a key. 0: fn follows. -ENOTCONN no data plane; -EAGAIN table full; -EINVAL no such worker. */
 int dp_send(struct dp *dp, unsigned to, union msg *m, uint16_t len, dp_ack_fn fn, void *ctx, uint64_t arg) MUST_USE;
+/* The number of the last command that dp_send() took. */
+uint32_t dp_last_seq(const struct dp *dp);
 /* One route record (type, family, plen, nexthop, addr); *seq gets its number. 0; -ENOBUFS ring full; -ENOTCONN. */
 int dp_route(struct dp *dp, struct msg_route *r, uint32_t *seq) MUST_USE;
 /* Records that the ctl thread has done of those pushed since the attach, never more than were pushed. */

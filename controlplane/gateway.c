@@ -145,6 +145,9 @@ static void dp_event(void *ctx, unsigned worker, const union msg *m)
 			 link->port < g->config->n_ports ? g->config->port[link->port].name : "?",
 			 link->up ? "up" : "down");
 		break;
+	case MSG_FIB_INFO:
+		gateway_fib_info(g, (const void *)m);
+		break;
 	case MSG_BAD_SPI:
 		from = ip_from_bytes(bad->family, bad->remote);
 		log_warn(LOG_SADB, "event=unknown-spi spi=0x%08x peer=%s worker=%u", bad->spi, ip_str(&from, text),
@@ -184,7 +187,7 @@ static uint64_t next_deadline(void *ctx)
 {
 	struct gateway *g = ctx;
 
-	return g->started ? ike_deadline(g->ike) : UINT64_MAX;
+	return u64_min(g->started ? ike_deadline(g->ike) : UINT64_MAX, bgp_io_deadline(g->bgp));
 }
 
 static void tick(void *ctx)
@@ -192,6 +195,7 @@ static void tick(void *ctx)
 	struct gateway *g = ctx;
 
 	ike_tick(g->ike, loop_now_ms());
+	bgp_io_tick(g->bgp);
 }
 
 static void look_at_touched(struct gateway *g)
@@ -219,6 +223,7 @@ static void before_wait(void *ctx)
 
 	look_at_touched(g);
 	feed_turn(g->feed);
+	bgp_io_turn(g->bgp); /* connections that feed's news have made possible */
 	dp_flush(g->dp);
 }
 
@@ -240,6 +245,17 @@ static bool count_one(void *arg, const struct ike_sa_info *i)
 	return true;
 }
 
+/* BGP's peers have heard; the tunnels may go now. */
+static void say_delete(struct gateway *g, uint64_t now)
+{
+	g->cease_until_ms = 0;
+	g->stop_at_ms = now + GATEWAY_STOP_MS;
+	if (g->started)
+		ike_shutdown(g->ike, now);
+	else
+		g->said_bye = true;
+}
+
 static void stop_due(uv_timer_t *t)
 {
 	struct gateway *g = t->data;
@@ -247,6 +263,10 @@ static void stop_due(uv_timer_t *t)
 	unsigned sas = 0;
 	bool over = now >= g->stop_at_ms;
 
+	if (g->cease_until_ms && now < g->cease_until_ms && !bgp_io_quiet(g->bgp))
+		return;
+	if (g->cease_until_ms)
+		say_delete(g, now);
 	if (!g->said_bye) {
 		ike_sa_walk(g->ike, count_one, &sas);
 		if (sas && now < g->stop_at_ms - (GATEWAY_STOP_MS - GATEWAY_BYE_MS))
@@ -262,14 +282,14 @@ static void stop_due(uv_timer_t *t)
 
 void gateway_stop(struct gateway *g)
 {
+	uint64_t now = loop_now_ms();
+
 	if (g->stop_at_ms)
 		return;
-	g->stop_at_ms = loop_now_ms() + GATEWAY_STOP_MS;
+	g->cease_until_ms = now + GATEWAY_CEASE_MS;
+	g->stop_at_ms = g->cease_until_ms + GATEWAY_STOP_MS;
 	log_info(LOG_MAIN, "event=stopping");
-	if (g->started)
-		ike_shutdown(g->ike, loop_now_ms());
-	else
-		g->said_bye = true;
+	bgp_io_shutdown(g->bgp);
 	uv_timer_start(&g->timer, stop_due, 0, GATEWAY_STOP_POLL_MS);
 }
 
@@ -349,6 +369,7 @@ static void take_config(struct gateway *g, const struct config *c, struct tally 
 		if (g->tunnels.t[i] && !g->tunnels.t[i]->wanted && (g->tunnels.t[i]->known || g->tunnels.t[i]->stale))
 			unwant_tunnel(g, g->tunnels.t[i], n);
 	feed_config(g->feed, c);
+	bgp_io_config(g->bgp, c);
 }
 
 /* What only the data plane's start reads. */
@@ -389,11 +410,6 @@ int gateway_reload(struct gateway *g)
 
 /* ---- life ---- */
 
-static json_t *show(void *ctx, enum status_show what, bool all)
-{
-	return status_show(ctx, what, all);
-}
-
 static void why_not_up(void *ctx, uint32_t index, char *why, size_t cap)
 {
 	const struct gateway *g = ctx;
@@ -412,7 +428,11 @@ static void random_octets(void *ctx, void *buf, size_t len)
 
 static int open_status(struct gateway *g, int fd)
 {
-	struct status_ops ops = {.ctx = g, .show = show, .tunnel = gateway_by_hand, .cause = why_not_up};
+	struct status_ops ops = {.ctx = g,
+				 .show = gateway_show,
+				 .tunnel = gateway_by_hand,
+				 .cause = why_not_up,
+				 .bgp = gateway_bgp_clear};
 
 	g->status = status_new(&g->loop, fd, &ops);
 	return g->status ? 0 : -errno;
@@ -424,6 +444,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 	struct dp_ops dp = {g, dp_is_attached, dp_is_lost, dp_event, route_refused, take_datagrams};
 	struct sadb_ops sadb = {g, on_sa_event, sadb_is_ready, tunnel_idle, random_octets};
 	struct feed_ops feed = {.ctx = g, .ready = feed_is_ready, .tunnel_gone = tunnel_gone};
+	struct bgp_io_ops bgp = gateway_bgp_ops(g);
 	struct ike_limits limits = {0};
 	struct ike_env env = gateway_env(g);
 	struct tally n = {0};
@@ -440,6 +461,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 		return rc;
 	g->dp = dp_new(&g->loop, p->dp_sock, &dp);
 	g->sadb = sadb_new(g->dp, &g->tunnels, &sadb);
+	gateway_bgp_feed(&feed);
 	g->feed = feed_new(&g->loop, g->dp, &g->tunnels, &feed);
 	g->resolve = resolve_new(&g->loop, &g->tunnels);
 	g->io.dp = g->dp;
@@ -449,6 +471,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 	g->timer.data = g;
 	uv_timer_start(&g->timer, sweep_due, GATEWAY_SWEEP_MS, GATEWAY_SWEEP_MS);
 	g->ike = ike_new(&env, &limits);
+	g->bgp = bgp_io_new(&g->loop, &bgp);
 	rc = open_status(g, p->status_fd);
 	if (rc)
 		return rc;
@@ -464,6 +487,7 @@ void gateway_run(struct gateway *g)
 
 void gateway_fini(struct gateway *g)
 {
+	bgp_io_free(g->bgp);
 	ike_free(g->ike);
 	status_free(g->status);
 	resolve_free(g->resolve);

@@ -3,7 +3,10 @@
  *     config -> tunnels -> place -> feed ------> dp ====== rings ====== data plane
  *                  |                              |
  *                  +--> ike core <-- events -- sadb, ike_io
- *                            \-- jobs -> loop's pool        status <- gwctl
+ *                  |         \-- jobs -> loop's pool        status <- gwctl
+ *                  +--> bgp_io -> bgp core
+ *                         |  \-- tcp -> kernel -> TUN -> data plane
+ *                       feed: routes down; ways, next hops and originated prefixes up (gateway_bgp.c)
  *
  * The IKE core is told of a tunnel only when the data plane has it and holds the routes, so that whatever a handshake
  * ends in can be installed. The core's hands are here (gateway_env.c); what it must not be called back for waits until
@@ -17,6 +20,7 @@
 #include "base/build.h"
 #include "base/list.h"
 #include "config/config.h"
+#include "controlplane/bgp_io.h"
 #include "controlplane/dp.h"
 #include "controlplane/feed.h"
 #include "controlplane/ike/ike.h"
@@ -30,6 +34,8 @@
 #include "controlplane/tunnels.h"
 
 enum { GATEWAY_SWEEP_MS = 1000, GATEWAY_STOP_POLL_MS = 20, GATEWAY_BYE_MS = 1500, GATEWAY_STOP_MS = 2000 };
+/* Before that, for BGP's Cease to leave through tunnels that still live; and for the data plane to answer a question. */
+enum { GATEWAY_CEASE_MS = 700, GATEWAY_QUESTIONS_MAX = 16 };
 
 struct gateway_params {
 	const char *config_path, *dp_sock; /* lent for good */
@@ -48,6 +54,7 @@ struct gateway {
 	struct sadb *sadb;
 	struct feed *feed;
 	struct ike *ike;
+	struct bgp_io *bgp;
 	struct resolve *resolve;
 	struct status *status;
 	struct status_show_state show;
@@ -59,7 +66,11 @@ struct gateway {
 	uint32_t by_hand;        /* tunnel that is being told to come up right now; IKE_NO_TUNNEL: none */
 	char by_hand_cause[256]; /* what it said to that */
 	uint64_t stop_at_ms;     /* 0: not stopping */
+	uint64_t cease_until_ms; /* stopping: IKE is told to at that time or before; 0: it has been */
 	bool said_bye;
+	struct {
+		uint32_t seq, ticket; /* a FIB_GET, and who waits for it; 0: free */
+	} question[GATEWAY_QUESTIONS_MAX];
 };
 
 /* 0 or -errno. */
@@ -67,7 +78,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p) MUST_USE;
 /* Until SIGTERM has been answered, or gateway_stop() and its end. */
 void gateway_run(struct gateway *g);
 void gateway_fini(struct gateway *g);
-/* Say Delete to all peers, stop all SAs, end the loop; bounded by GATEWAY_STOP_MS. */
+/* Say Cease to BGP peers, then Delete to IKE's, stop all SAs, end the loop; bounded by GATEWAY_CEASE_MS + GATEWAY_STOP_MS. */
 void gateway_stop(struct gateway *g);
 /* Read the file again; a bad one changes nothing. 0 or -EINVAL. */
 int gateway_reload(struct gateway *g);
@@ -75,3 +86,14 @@ int gateway_reload(struct gateway *g);
 struct ike_env gateway_env(struct gateway *g);
 /* By hand: gwctl tunnel ... (status_ops.tunnel). */
 int gateway_by_hand(void *ctx, const struct status_req *req, char *why, size_t why_len);
+
+/* gateway_bgp.c */
+struct bgp_io_ops gateway_bgp_ops(struct gateway *g);
+void gateway_bgp_feed(struct feed_ops *ops);
+/* By hand: gwctl bgp clear (status_ops.bgp). */
+int gateway_bgp_clear(void *ctx, const struct status_req *req, char *why, size_t why_len);
+
+/* gateway_ask.c: `gwctl show` (status_ops.show). */
+void gateway_show(void *ctx, const struct status_req *req, struct status_answer *a);
+/* The data plane's answer to a FIB_GET. */
+void gateway_fib_info(struct gateway *g, const struct msg_fib_info *m);

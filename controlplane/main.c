@@ -22,13 +22,13 @@ struct args {
 
 static void usage(FILE *to)
 {
-	fputs("esplanade-controlplane [OPTION...]: negotiates the gateway's tunnels (IKEv2).\n"
+	fputs("esplanade-controlplane [OPTION...]: negotiates the gateway's tunnels (IKEv2) and speaks BGP.\n"
 	      "  --config FILE     what to do (default " DEFAULT_CONFIG ")\n"
 	      "  --run-dir DIR     where the sockets are (default " DEFAULT_RUN_DIR ")\n"
 	      "  --user USER       whom to become (default esplanade, where that user exists)\n"
 	      "  --log-level SPEC  error, warn, info or debug; or per component: ike=debug,ring=warn\n"
 	      "  --version, --help\n"
-	      "SIGHUP reads the file again; SIGTERM says Delete to the peers and ends.\n",
+	      "SIGHUP reads the file again; SIGTERM says Cease and Delete to the peers and ends.\n",
 	      to);
 }
 
@@ -139,10 +139,12 @@ static void drop(const struct privs_user *u)
 		log_fatal(LOG_MAIN, "user=%s cause=\"cannot become it: %s\" remedy=\"start as root, or as that user\"",
 			  u ? u->name : "-", err_str(rc));
 	if (u)
-		log_info(LOG_MAIN, "event=user-changed user=%s capabilities=none", u->name);
+		log_info(LOG_MAIN, "event=user-changed user=%s capabilities=net_bind_service", u->name);
 	else
-		log_info(LOG_MAIN, "event=user-kept uid=%d capabilities=none cause=\"no user esplanade on this host\"",
-			 (int)geteuid());
+		log_info(
+			LOG_MAIN,
+			"event=user-kept uid=%d capabilities=net_bind_service cause=\"no user esplanade on this host\"",
+			(int)geteuid());
 }
 
 int main(int argc, char **argv)

@@ -15,7 +15,7 @@
 #include "base/wr.h"
 #include "base/xalloc.h"
 
-enum { BACKLOG = 16, WHY_MAX = 512 };
+enum { BACKLOG = 16 };
 
 struct client {
 	struct list link;
@@ -27,6 +27,7 @@ struct client {
 	bool last;    /* close when the reply has left */
 	bool waiting; /* for tunnel `index` */
 	uint32_t index;
+	uint32_t ticket; /* it waits for this answer; 0: it does not */
 	struct status_frame frame;
 	char *more; /* octets behind the frame that is being answered */
 	size_t n_more;
@@ -46,6 +47,7 @@ struct status {
 	uv_pipe_t listener;
 	struct list clients;
 	unsigned n_clients;
+	uint32_t last_ticket;
 };
 
 static void client_read(struct client *c);
@@ -140,7 +142,7 @@ static void reply_ok(struct client *c, json_t *data)
 static void waited_too_long(uv_timer_t *t)
 {
 	struct client *c = t->data;
-	char why[WHY_MAX] = "", text[WHY_MAX + 64];
+	char why[STATUS_WHY_MAX] = "", text[STATUS_WHY_MAX + 64];
 
 	c->waiting = false;
 	c->s->ops.cause(c->s->ops.ctx, c->index, why, sizeof(why));
@@ -151,7 +153,7 @@ static void waited_too_long(uv_timer_t *t)
 
 static void do_tunnel(struct client *c, const struct status_req *req)
 {
-	char why[WHY_MAX] = "";
+	char why[STATUS_WHY_MAX] = "";
 	int rc = c->s->ops.tunnel(c->s->ops.ctx, req, why, sizeof(why));
 
 	if (rc < 0) {
@@ -165,9 +167,43 @@ static void do_tunnel(struct client *c, const struct status_req *req)
 	}
 }
 
+static void ticket_too_late(uv_timer_t *t)
+{
+	struct client *c = t->data;
+
+	c->ticket = 0;
+	reply_error(c, "the data plane did not answer: see its log, and `gwctl show workers`");
+}
+
+static void do_show(struct client *c, const struct status_req *req)
+{
+	struct status_answer a = {0};
+
+	c->s->ops.show(c->s->ops.ctx, req, &a);
+	if (a.data) {
+		reply_ok(c, a.data);
+	} else if (a.ticket) {
+		c->ticket = a.ticket;
+		uv_timer_start(&c->timer, ticket_too_late, STATUS_TICKET_MS, 0);
+	} else {
+		reply_error(c, a.why);
+	}
+}
+
+static void do_bgp(struct client *c, const struct status_req *req)
+{
+	char why[STATUS_WHY_MAX] = "";
+	int rc = c->s->ops.bgp(c->s->ops.ctx, req, why, sizeof(why));
+
+	if (rc)
+		reply_error(c, why[0] ? why : err_str(rc));
+	else
+		reply_ok(c, json_array());
+}
+
 static void answer(struct client *c)
 {
-	char why[WHY_MAX] = "";
+	char why[STATUS_WHY_MAX] = "";
 	struct status_req req;
 	int rc = status_req_parse(c->frame.body, c->frame.len, &req, why, sizeof(why));
 
@@ -175,7 +211,9 @@ static void answer(struct client *c)
 	if (rc)
 		reply_error(c, why);
 	else if (req.op == STATUS_SHOW)
-		reply_ok(c, c->s->ops.show(c->s->ops.ctx, req.show, req.all));
+		do_show(c, &req);
+	else if (req.op == STATUS_BGP)
+		do_bgp(c, &req);
 	else
 		do_tunnel(c, &req);
 }
@@ -193,6 +231,29 @@ void status_settle(struct status *s, uint32_t index, const char *cause)
 		else
 			reply_ok(c, json_array());
 	}
+}
+
+uint32_t status_ticket(struct status *s)
+{
+	if (!++s->last_ticket)
+		s->last_ticket = 1;
+	return s->last_ticket;
+}
+
+void status_answer(struct status *s, uint32_t ticket, json_t *data, const char *why)
+{
+	list_each_safe (e, &s->clients) {
+		struct client *c = list_entry(e, struct client, link);
+
+		if (!ticket || c->ticket != ticket)
+			continue;
+		c->ticket = 0;
+		if (data)
+			reply_ok(c, json_incref(data));
+		else
+			reply_error(c, why);
+	}
+	json_decref(data);
 }
 
 /* ---- reading ---- */

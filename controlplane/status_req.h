@@ -2,8 +2,16 @@
  * say.
  *
  * Nothing here acts: bytes in, a plain struct out. Requests:
- *   {"op": "show", "what": "tunnels|ike-sas|child-sas|routes|ports|workers|drops", "all": bool}
+ *   {"op": "show", "what": "tunnels|ike-sas|child-sas|ports|workers|drops|bgp-summary", "all": bool}
+ *   {"op": "show", "what": "routes", "after": "PREFIX", "max": 1..STATUS_ROWS_MAX}
+ *   {"op": "show", "what": "fib", "address": "A"}
+ *   {"op": "show", "what": "bgp-neighbor", "name": "x"}
+ *   {"op": "show", "what": "bgp-received|bgp-routes|bgp-advertised", "name": "x", "after": "PREFIX", "max": n}
+ *   {"op": "show", "what": "bgp-best", "after": "PREFIX", "max": n}
+ *   {"op": "show", "what": "bgp-route", "prefix": "PREFIX"}
+ *   {"op": "bgp", "name": "x", "action": "clear", "soft": bool}
  *   {"op": "tunnel", "name": "x", "action": "up|down|rekey", "ike": bool, "wait_s": 0..600}
+ * A table that may be large comes in pages of at most max rows or prefixes; the next one is behind `after`.
  */
 #pragma once
 
@@ -15,7 +23,7 @@
 #include "base/xlist.h"
 #include "config/config.h"
 
-enum { STATUS_FRAME_MAX = 1 << 20, STATUS_WAIT_MAX_S = 600 };
+enum { STATUS_FRAME_MAX = 1 << 20, STATUS_WAIT_MAX_S = 600, STATUS_ROWS_MAX = 2000, STATUS_ROWS_DEFAULT = 1000 };
 
 /* A frame that is coming in. Zeroed: none yet. */
 struct status_frame {
@@ -26,13 +34,22 @@ struct status_frame {
 	char *body; /* owned; NULL before the head is whole */
 };
 
-enum status_op { STATUS_SHOW, STATUS_TUNNEL };
+enum status_op { STATUS_SHOW, STATUS_TUNNEL, STATUS_BGP };
 
-#define STATUS_SHOWS(X)                  \
-	X(STATUS_TUNNELS, "tunnels")     \
-	X(STATUS_IKE_SAS, "ike-sas")     \
-	X(STATUS_CHILD_SAS, "child-sas") \
-	X(STATUS_ROUTES, "routes") X(STATUS_PORTS, "ports") X(STATUS_WORKERS, "workers") X(STATUS_DROPS, "drops")
+#define STATUS_SHOWS(X)                        \
+	X(STATUS_TUNNELS, "tunnels")           \
+	X(STATUS_IKE_SAS, "ike-sas")           \
+	X(STATUS_CHILD_SAS, "child-sas")       \
+	X(STATUS_ROUTES, "routes")             \
+	X(STATUS_PORTS, "ports")               \
+	X(STATUS_WORKERS, "workers")           \
+	X(STATUS_DROPS, "drops")               \
+	X(STATUS_FIB, "fib")                   \
+	X(STATUS_BGP_SUMMARY, "bgp-summary")   \
+	X(STATUS_BGP_NEIGHBOR, "bgp-neighbor") \
+	X(STATUS_BGP_RECEIVED, "bgp-received") \
+	X(STATUS_BGP_ROUTES, "bgp-routes")     \
+	X(STATUS_BGP_ADVERTISED, "bgp-advertised") X(STATUS_BGP_BEST, "bgp-best") X(STATUS_BGP_ROUTE, "bgp-route")
 XLIST_ENUM(status_show, STATUS_SHOW_N, STATUS_SHOWS);
 const char *status_req_show_name(unsigned v);
 
@@ -44,9 +61,13 @@ struct status_req {
 	enum status_op op;
 	enum status_show show;
 	bool all;
-	char name[CFG_NAME_MAX];
+	char name[IP_STR];       /* of a tunnel; of a BGP peer, or its address */
+	struct ip_prefix prefix; /* bgp-route; fib: a host's */
+	struct ip_prefix after;  /* family IP_NONE: from the start */
+	uint32_t max;            /* rows */
 	enum status_action action;
 	bool ike;
+	bool soft;
 	uint32_t wait_s;
 };
 

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "controlplane/gateway.h"
 
-json_t *status_show(struct gateway *g, enum status_show what, bool all)
+json_t *status_show(struct gateway *g, const struct status_req *req)
 {
-	switch (what) {
+	switch (req->show) {
 	case STATUS_TUNNELS:
 		return status_show_tunnels(g);
 	case STATUS_IKE_SAS:
@@ -17,14 +17,14 @@ json_t *status_show(struct gateway *g, enum status_show what, bool all)
 	case STATUS_CHILD_SAS:
 		return status_show_child_sas(g);
 	case STATUS_ROUTES:
-		return status_show_routes(g);
+		return status_show_routes(g, req);
 	case STATUS_PORTS:
 		return status_show_ports(g);
 	case STATUS_WORKERS:
 		return status_show_workers(g);
 	case STATUS_DROPS:
-		return status_show_drops(g, all);
-	case STATUS_SHOW_N:
+		return status_show_drops(g, req->all);
+	default: /* gateway_ask.c's */
 		break;
 	}
 	return json_array();

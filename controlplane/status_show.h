@@ -16,14 +16,14 @@ struct status_show_state {
 	uint64_t epoch;
 };
 
-/* An array of objects; a new reference. all: with rows that say nothing (drops of 0). */
-json_t *status_show(struct gateway *g, enum status_show what, bool all);
+/* An array of objects (routes: a page); a new reference. req->all: with rows that say nothing (drops of 0). */
+json_t *status_show(struct gateway *g, const struct status_req *req);
 
 /* status_show.c: what the IKE core knows. status_show_dp.c: what the data plane's segment tells. */
 json_t *status_show_tunnels(struct gateway *g);
 json_t *status_show_ike_sas(struct gateway *g);
 json_t *status_show_child_sas(struct gateway *g);
-json_t *status_show_routes(struct gateway *g);
+json_t *status_show_routes(struct gateway *g, const struct status_req *req);
 json_t *status_show_ports(struct gateway *g);
 json_t *status_show_workers(struct gateway *g);
 json_t *status_show_drops(struct gateway *g, bool all);

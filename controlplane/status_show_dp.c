@@ -87,13 +87,17 @@ static bool route_row(void *arg, const struct feed_route_info *i)
 	return true;
 }
 
-json_t *status_show_routes(struct gateway *g)
+json_t *status_show_routes(struct gateway *g, const struct status_req *req)
 {
 	struct walk w = {.g = g, .rows = json_array()};
-	struct ip_prefix after = {0};
+	struct ip_prefix after = req->after;
+	char text[IP_STR] = "";
+	unsigned n;
 
-	feed_walk(g->feed, &after, UINT32_MAX, route_row, &w);
-	return w.rows;
+	n = feed_walk(g->feed, &after, req->max, route_row, &w);
+	if (after.addr.family != IP_NONE)
+		ip_prefix_str(&after, text);
+	return json_pack("{s:o, s:b, s:s}", "rows", w.rows, "more", n >= req->max, "after", text);
 }
 
 /* ---- ports ---- */
@@ -162,6 +166,8 @@ static json_t *worker_row(struct gateway *g, unsigned w, const struct stats_work
 	set_u64(o, "esp_in", load(&s->esp_in));
 	set_u64(o, "esp_out", load(&s->esp_out));
 	set_u64(o, "punt", load(&s->punt));
+	set_u64(o, "to_tun", load(&s->to_tun));
+	set_u64(o, "from_tun", load(&s->from_tun));
 	set_u64(o, "handoff_in", load(&s->handoff_in));
 	set_u64(o, "handoff_out", load(&s->handoff_out));
 	set_u64(o, "icmp_sent", load(&s->icmp_sent));

@@ -19,7 +19,8 @@
 static struct loop loop;
 static struct status *status;
 static char dir[64], path[96];
-static unsigned n_shows, n_tunnels;
+static unsigned n_shows, n_tunnels, n_bgp;
+static uint32_t last_ticket;
 static size_t big; /* octets of filler in each reply */
 
 static uint64_t no_deadline(void *ctx)
@@ -33,19 +34,38 @@ static void nothing(void *ctx)
 	(void)ctx;
 }
 
-static json_t *show(void *ctx, enum status_show what, bool all)
+static void show(void *ctx, const struct status_req *req, struct status_answer *answer)
 {
-	json_t *a = json_array();
-	char *filler = calloc(1, big + 1);
+	json_t *a;
+	char *filler;
 
 	(void)ctx;
-	(void)all;
 	n_shows++;
+	if (req->show == STATUS_FIB) {
+		answer->ticket = last_ticket = status_ticket(status);
+		return;
+	}
+	if (req->show == STATUS_BGP_NEIGHBOR) {
+		snprintf(answer->why, sizeof(answer->why), "there is no BGP peer %s", req->name);
+		return;
+	}
+	a = json_array();
+	filler = calloc(1, big + 1);
 	memset(filler, 'x', big);
-	json_array_append_new(a, json_string(status_req_show_name(what)));
+	json_array_append_new(a, json_string(status_req_show_name(req->show)));
 	json_array_append_new(a, json_string(filler));
 	free(filler);
-	return a;
+	answer->data = a;
+}
+
+static int bgp(void *ctx, const struct status_req *req, char *why, size_t cap)
+{
+	(void)ctx;
+	n_bgp++;
+	if (req->soft)
+		return 0;
+	snprintf(why, cap, "there is no session with %s", req->name);
+	return -ENOTCONN;
 }
 
 static int tunnel(void *ctx, const struct status_req *req, char *why, size_t cap)
@@ -68,11 +88,11 @@ static void cause(void *ctx, uint32_t index, char *why, size_t cap)
 static int up(void **state)
 {
 	struct loop_ops ops = {NULL, no_deadline, nothing, nothing, nothing, nothing};
-	struct status_ops sops = {NULL, show, tunnel, cause};
+	struct status_ops sops = {NULL, show, tunnel, cause, bgp};
 	int fd;
 
 	(void)state;
-	n_shows = n_tunnels = 0;
+	n_shows = n_tunnels = n_bgp = last_ticket = 0;
 	big = 0;
 	snprintf(dir, sizeof(dir), "/tmp/esplanade-test-XXXXXX");
 	assert_non_null(mkdtemp(dir));
@@ -238,6 +258,61 @@ static void faults_are_answered_and_the_connection_lives(void **state)
 	say(fd, "{\"op\":\"show\",\"what\":\"ports\"}");
 	expect_ok(fd);
 	close(fd);
+}
+
+static void bgp_is_cleared_or_the_reason_is_said(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	say(fd, "{\"op\":\"bgp\",\"name\":\"x\",\"action\":\"clear\",\"soft\":true}");
+	expect_ok(fd);
+	say(fd, "{\"op\":\"bgp\",\"name\":\"x\",\"action\":\"clear\"}");
+	expect_error(fd, "no session with x");
+	say(fd, "{\"op\":\"show\",\"what\":\"bgp-neighbor\",\"name\":\"y\"}");
+	expect_error(fd, "no BGP peer y");
+	assert_int_equal(n_bgp, 2);
+	close(fd);
+}
+
+/* What the data plane must be asked for comes later; others are answered meanwhile. */
+static void an_answer_may_come_later(void **state)
+{
+	int fd = dial(), other = dial();
+	uint32_t first;
+
+	(void)state;
+	say(fd, "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.0.0.1\"}");
+	while (!last_ticket)
+		turns(1);
+	first = last_ticket;
+	say(fd, "{\"op\":\"show\",\"what\":\"ports\"}"); /* waits its turn */
+	say(other, "{\"op\":\"show\",\"what\":\"drops\"}");
+	expect_ok(other);
+	assert_int_equal(n_shows, 2);
+	status_answer(status, first + 1, json_array(), NULL); /* nobody's */
+	status_answer(status, 0, json_array(), NULL);
+	turns(5);
+	assert_int_equal(n_shows, 2);
+	status_answer(status, first, json_array(), NULL);
+	expect_ok(fd);
+	expect_ok(fd);
+	assert_int_equal(n_shows, 3);
+	status_answer(status, first, json_array(), NULL); /* it has been answered */
+
+	say(fd, "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.0.0.1\"}");
+	while (last_ticket == first)
+		turns(1);
+	status_answer(status, last_ticket, NULL, "the data plane is gone");
+	expect_error(fd, "is gone");
+	say(fd, "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.0.0.1\"}");
+	first = last_ticket;
+	while (last_ticket == first)
+		turns(1);
+	close(fd);
+	turns(10);
+	status_answer(status, last_ticket, json_array(), NULL); /* who asked has left */
+	close(other);
 }
 
 static void a_frame_of_impossible_length_ends_the_connection(void **state)
@@ -413,6 +488,8 @@ int main(void)
 		T(a_dead_process_socket_is_replaced),
 		T(requests_are_answered_one_by_one),
 		T(faults_are_answered_and_the_connection_lives),
+		T(bgp_is_cleared_or_the_reason_is_said),
+		T(an_answer_may_come_later),
 		T(a_frame_of_impossible_length_ends_the_connection),
 		T(a_frame_in_pieces_is_one_request),
 		T(two_requests_and_a_half_in_one_write),

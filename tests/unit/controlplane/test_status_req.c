@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,40 @@ static void every_request_is_understood(void **state)
 	}
 }
 
+static void every_question_about_bgp_and_the_fib_is_understood(void **state)
+{
+	static const char *const peers[] = {"bgp-neighbor", "bgp-received", "bgp-routes", "bgp-advertised"};
+	struct status_req r;
+	char why[512], json[256], text[IP_STR];
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(peers); i++) {
+		snprintf(
+			json, sizeof(json),
+			"{\"op\":\"show\",\"what\":\"%s\",\"name\":\"2001:db8::1\",\"after\":\"10.0.0.0/8\",\"max\":7}",
+			peers[i]);
+		assert_int_equal(status_req_parse(json, strlen(json), &r, why, sizeof(why)), 0);
+		assert_string_equal(status_req_show_name(r.show), peers[i]);
+		assert_string_equal(r.name, "2001:db8::1");
+		assert_string_equal(ip_prefix_str(&r.after, text), "10.0.0.0/8");
+		assert_int_equal(r.max, 7);
+	}
+	snprintf(json, sizeof(json), "{\"op\":\"show\",\"what\":\"bgp-best\",\"after\":\"\"}");
+	assert_int_equal(status_req_parse(json, strlen(json), &r, why, sizeof(why)), 0);
+	assert_int_equal(r.after.addr.family, IP_NONE);
+	assert_int_equal(r.max, STATUS_ROWS_DEFAULT);
+	snprintf(json, sizeof(json), "{\"op\":\"show\",\"what\":\"bgp-route\",\"prefix\":\"10.1.2.3/16\"}");
+	assert_int_equal(status_req_parse(json, strlen(json), &r, why, sizeof(why)), 0);
+	assert_string_equal(ip_prefix_str(&r.prefix, text), "10.1.0.0/16");
+	snprintf(json, sizeof(json), "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.1.2.3\"}");
+	assert_int_equal(status_req_parse(json, strlen(json), &r, why, sizeof(why)), 0);
+	assert_string_equal(ip_prefix_str(&r.prefix, text), "10.1.2.3/32");
+	snprintf(json, sizeof(json), "{\"op\":\"bgp\",\"name\":\"x\",\"action\":\"clear\",\"soft\":true}");
+	assert_int_equal(status_req_parse(json, strlen(json), &r, why, sizeof(why)), 0);
+	assert_int_equal(r.op, STATUS_BGP);
+	assert_true(r.soft);
+}
+
 static const struct bad {
 	const char *json, *says;
 } bads[] = {
@@ -74,6 +109,18 @@ static const struct bad {
 	{"{\"op\":\"tunnel\",\"action\":\"up\",\"name\":\"t\",\"wait_s\":\"1\"}", "\"wait_s\""},
 	{"{\"op\":\"tunnel\",\"action\":\"rekey\",\"name\":\"t\",\"ike\":\"yes\"}", "\"ike\""},
 	{"{\"op\":\"show\",\"what\":\"drops\"} trailing", "JSON"},
+	{"{\"op\":\"show\",\"what\":\"bgp-neighbor\"}", "\"name\""},
+	{"{\"op\":\"show\",\"what\":\"bgp-received\",\"name\":\"\"}", "BGP peer"},
+	{"{\"op\":\"show\",\"what\":\"bgp-route\"}", "\"prefix\" is missing"},
+	{"{\"op\":\"show\",\"what\":\"bgp-route\",\"prefix\":\"10.0.0.0/33\"}", "\"prefix\" takes"},
+	{"{\"op\":\"show\",\"what\":\"fib\",\"address\":5}", "\"address\" takes"},
+	{"{\"op\":\"show\",\"what\":\"routes\",\"after\":\"there\"}", "\"after\" takes"},
+	{"{\"op\":\"show\",\"what\":\"routes\",\"max\":0}", "\"max\" takes"},
+	{"{\"op\":\"show\",\"what\":\"routes\",\"max\":2001}", "1 to 2000"},
+	{"{\"op\":\"bgp\",\"name\":\"x\"}", "\"clear\""},
+	{"{\"op\":\"bgp\",\"name\":\"x\",\"action\":\"explode\"}", "\"clear\""},
+	{"{\"op\":\"bgp\",\"action\":\"clear\"}", "\"name\""},
+	{"{\"op\":\"bgp\",\"name\":\"x\",\"action\":\"clear\",\"soft\":1}", "\"soft\""},
 };
 
 static void every_fault_is_named(void **state)
@@ -144,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_request_is_understood),
+		cmocka_unit_test(every_question_about_bgp_and_the_fib_is_understood),
 		cmocka_unit_test(every_fault_is_named),
 		cmocka_unit_test(deep_nesting_is_refused_not_followed),
 		cmocka_unit_test(a_frame_may_come_octet_by_octet),

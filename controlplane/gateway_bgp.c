@@ -1,0 +1,127 @@
+/* BGP's routes and ways: the core's hands on one side, feed on the other. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "controlplane/gateway.h"
+
+/* What a tunnel's largest inner packet is when its `mtu` does not say: outer IPv6, UDP, ESP with its IV, padding and ICV. */
+enum { TUNNEL_OVERHEAD = 40 + 8 + 8 + 8 + 5 + 16, IP4_TCP = 20 + 20, IP6_TCP = 40 + 20, MTU_DEFAULT = 1500 };
+
+/* ---- what BGP asks of feed ---- */
+
+static void route_change(void *ctx, const struct ip_prefix *p, const struct bgp_best *b)
+{
+	struct gateway *g = ctx;
+
+	feed_bgp_route(g->feed, p, b);
+}
+
+static void nexthop_watch(void *ctx, const struct ip_addr *nh)
+{
+	struct gateway *g = ctx;
+
+	feed_watch(g->feed, nh);
+}
+
+static void nexthop_unwatch(void *ctx, const struct ip_addr *nh)
+{
+	struct gateway *g = ctx;
+
+	feed_unwatch(g->feed, nh);
+}
+
+static void peer_at(void *ctx, uint32_t peer, const struct ip_addr *addr)
+{
+	struct gateway *g = ctx;
+
+	feed_bgp_peer(g->feed, peer, addr);
+}
+
+static unsigned mtu_of_port(const struct gateway *g, uint16_t port)
+{
+	return port < g->config->n_ports ? g->config->port[port].mtu : MTU_DEFAULT;
+}
+
+static unsigned mtu_of_leg(const struct gateway *g, const struct feed_leg *l)
+{
+	if (l->kind != MSG_NH_TUNNEL || !l->tunnel)
+		return mtu_of_port(g, l->port);
+	if (l->tunnel->cfg.mtu)
+		return l->tunnel->cfg.mtu;
+	return mtu_of_port(g, l->tunnel->port) - TUNNEL_OVERHEAD;
+}
+
+static uint16_t mss(void *ctx, const struct ip_addr *addr)
+{
+	struct gateway *g = ctx;
+	struct feed_leg leg[MSG_NH_LEGS];
+	unsigned n = feed_resolve(g->feed, addr, leg), mtu = UINT16_MAX;
+
+	for (unsigned i = 0; i < n; i++)
+		mtu = (unsigned)u64_min(mtu, mtu_of_leg(g, &leg[i]));
+	return n ? (uint16_t)(mtu - (addr->family == IP_V6 ? IP6_TCP : IP4_TCP)) : 0;
+}
+
+struct bgp_io_ops gateway_bgp_ops(struct gateway *g)
+{
+	return (struct bgp_io_ops){.ctx = g,
+				   .route_change = route_change,
+				   .nexthop_watch = nexthop_watch,
+				   .nexthop_unwatch = nexthop_unwatch,
+				   .peer = peer_at,
+				   .mss = mss};
+}
+
+/* ---- what feed tells BGP ---- */
+
+static void nexthop(void *ctx, const struct ip_addr *nh, bool reachable, uint32_t metric)
+{
+	struct gateway *g = ctx;
+
+	bgp_nexthop(bgp_io_core(g->bgp), nh, reachable, metric, loop_now_ms());
+}
+
+static void peer_way(void *ctx, uint32_t peer, bool reachable, const struct tunnel *t, const char *cause)
+{
+	struct gateway *g = ctx;
+	char over[CFG_NAME_MAX + 16] = "";
+
+	if (t)
+		snprintf(over, sizeof(over), "tunnel %s", t->cfg.name);
+	bgp_io_way(g->bgp, peer, reachable, over, cause);
+}
+
+static void originate(void *ctx, const struct ip_prefix *p, bool present)
+{
+	struct gateway *g = ctx;
+
+	bgp_originate(bgp_io_core(g->bgp), p, present, loop_now_ms());
+}
+
+void gateway_bgp_feed(struct feed_ops *ops)
+{
+	ops->nexthop = nexthop;
+	ops->peer_way = peer_way;
+	ops->originate = originate;
+}
+
+/* ---- by hand ---- */
+
+int gateway_bgp_clear(void *ctx, const struct status_req *req, char *why, size_t cap)
+{
+	struct gateway *g = ctx;
+	struct bgp *b = bgp_io_core(g->bgp);
+	uint32_t peer = bgp_peer_find(b, req->name);
+	int rc;
+
+	if (peer == BGP_NO_PEER) {
+		snprintf(why, cap, "there is no BGP peer %s: `gwctl show bgp summary` lists them", req->name);
+		return -ENOENT;
+	}
+	rc = bgp_clear(b, peer, req->soft, loop_now_ms());
+	if (rc == -ENOTCONN)
+		snprintf(why, cap, "there is no session with %s: `gwctl show bgp neighbor %s` says why", req->name,
+			 req->name);
+	return rc;
+}
