@@ -123,7 +123,6 @@ static void of_peer(struct speaker *s, char **w)
 	} else if (!strcmp(w[0], "clear")) {
 		int rc = bgp_clear(bgp_io_core(s->io), peer, w[2] && !strcmp(w[2], "soft"), loop_now_ms());
 
-		bgp_io_flush(s->io);
 		if (rc)
 			wrong("there is no session");
 		else
