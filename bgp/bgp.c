@@ -176,13 +176,13 @@ void bgp_nexthop(struct bgp *b, const struct ip_addr *nh, bool reachable, uint32
 
 void bgp_originate(struct bgp *b, const struct ip_prefix *prefix, bool present, uint64_t now_ms)
 {
+	struct bgp_own *own = reload_own(b->own, b->n_own, prefix);
+
 	b->now = now_ms;
-	for (unsigned i = 0; i < b->n_own; i++) {
-		if (!ip_prefix_equal(&b->own[i].prefix, prefix) || b->own[i].present == present)
-			continue;
-		b->own[i].present = present;
-		rib_originate(b->rib, prefix, present);
-	}
+	if (!own || own->present == present)
+		return;
+	own->present = present;
+	rib_originate(b->rib, prefix, present);
 }
 
 void bgp_peer_reachable(struct bgp *b, uint32_t peer, bool reachable, const char *cause, uint64_t now_ms)

@@ -214,3 +214,7 @@ struct collide_side {
  * named old_id (once it is in OpenConfirm). RFC 4271 6.8, RFC 6286 2.3. */
 enum collide_verdict collide(enum bgp_state old, uint32_t old_id, bool ours, struct collide_side local,
 			     struct collide_side remote);
+
+/* ---- reload.c ---- */
+/* The row of a prefix in a sorted list; NULL: none. */
+struct bgp_own *reload_own(struct bgp_own *own, unsigned n, const struct ip_prefix *prefix);

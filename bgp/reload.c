@@ -113,12 +113,19 @@ static void take_peers(struct bgp *b, const struct cfg_bgp *c, bool all)
 	}
 }
 
-static struct bgp_own *own_of(struct bgp_own *own, unsigned n, const struct ip_prefix *prefix)
+static int own_cmp(const void *a, const void *b)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (ip_prefix_equal(&own[i].prefix, prefix))
-			return &own[i];
-	return NULL;
+	const struct ip_prefix *x = &((const struct bgp_own *)a)->prefix, *y = &((const struct bgp_own *)b)->prefix;
+	int c = ip_cmp(&x->addr, &y->addr);
+
+	return c ? c : x->len - y->len;
+}
+
+struct bgp_own *reload_own(struct bgp_own *own, unsigned n, const struct ip_prefix *prefix)
+{
+	struct bgp_own key = {.prefix = *prefix};
+
+	return n ? bsearch(&key, own, n, sizeof(*own), own_cmp) : NULL;
 }
 
 static void take_originate(struct bgp *b, const struct cfg_bgp *c)
@@ -127,13 +134,14 @@ static void take_originate(struct bgp *b, const struct cfg_bgp *c)
 	struct bgp_own *own = xcalloc(n + 1, sizeof(*own));
 
 	for (unsigned i = 0; i < n; i++) {
-		struct bgp_own *was = own_of(b->own, b->n_own, &c->originate[i]);
+		struct bgp_own *was = reload_own(b->own, b->n_own, &c->originate[i]);
 
 		own[i].prefix = c->originate[i];
 		own[i].present = was && was->present;
 	}
+	qsort(own, n, sizeof(*own), own_cmp);
 	for (unsigned i = 0; i < b->n_own; i++)
-		if (b->own[i].present && !own_of(own, n, &b->own[i].prefix))
+		if (b->own[i].present && !reload_own(own, n, &b->own[i].prefix))
 			rib_originate(b->rib, &b->own[i].prefix, false);
 	free(b->own);
 	b->own = own;
