@@ -41,7 +41,7 @@ static bool is_ours(const struct config *c, const struct ip_addr *a)
 static const struct ip_prefix *net_of(const struct ip_prefix *p, unsigned n, const struct ip_addr *a)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (p[i].len < 32 && ip_prefix_contains(&p[i], a))
+		if (ip_prefix_contains(&p[i], a))
 			return &p[i];
 	return NULL;
 }

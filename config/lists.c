@@ -83,7 +83,6 @@ static void rule_deny(struct load *l, const struct tree_node *n, void *rule)
 
 	load_mark(l, &r->permit, n->line);
 	field_bgp_network(l, n, &r->prefix);
-	r->permit = false;
 }
 
 #define AT(type, member) .off = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)

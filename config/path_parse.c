@@ -29,8 +29,11 @@ struct part {
 
 unsigned path_parse_symbol(char c)
 {
-	const char *p = c ? strchr(symbols, c) : NULL;
+	const char *p;
 
+	if (c >= '0' && c <= '9') /* most of them */
+		return (unsigned)(c - '0');
+	p = c ? strchr(symbols, c) : NULL;
 	return p ? (unsigned)(p - symbols) : OTHER;
 }
 

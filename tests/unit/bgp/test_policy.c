@@ -426,6 +426,26 @@ static void numbers_are_set(void **state)
 	assert_int_equal(m.d.a.comm_len, 8);
 }
 
+static void what_is_set_is_marked_as_there(void **state)
+{
+	static struct bgp_attrs_draft d;
+	struct config *c = load("policies: {p: [{permit: {set: {med: 0}}}]}");
+	struct intern *in = intern_new();
+	struct policy_set *s = policy_set_new(c, in);
+	const struct bgp_attrs *a = intern_get(in, &d.a), *r;
+	struct ip_prefix to = net("10.0.0.0/8");
+
+	(void)state;
+	r = policy_apply(policy_find(s, "p"), &ctx, &to, a, NULL);
+	assert_ptr_not_equal(r, a);
+	assert_int_equal(r->has, BGP_HAS_MED);
+	intern_put(in, r);
+	intern_put(in, a);
+	policy_set_free(s);
+	intern_free(in);
+	config_free(c);
+}
+
 static void next_hop_is_set_on_routes_of_its_family(void **state)
 {
 	static struct made m;
@@ -514,6 +534,67 @@ static void peers_of_one_policy_are_kept_apart(void **state)
 	config_free(c);
 }
 
+/* What is remembered of one set, or of a prefix of one family, must not be given to another. */
+static void sets_and_families_are_kept_apart(void **state)
+{
+	struct config *c = load("policies: {p: [{permit: {set: {next-hop: 10.0.0.9}}}]}");
+	struct intern *in = intern_new();
+	struct policy_set *s = policy_set_new(c, in);
+	const struct bgp_attrs *a[] = {set_of(in, "1", NULL, 0), set_of(in, "2", NULL, 0)};
+	struct ip_prefix to[] = {net("10.0.0.0/8"), net("2001:db8::/32")};
+	char text[IP_STR];
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned which = i / 2 % 2, family = i % 2;
+		const struct bgp_attrs *r = policy_apply(policy_find(s, "p"), &ctx, &to[family], a[which], NULL);
+
+		assert_string_equal(ip_str(&r->nexthop, text), family ? "10.0.0.1" : "10.0.0.9");
+		assert_int_equal(aspath_first(attr_path(r), r->path_len), which + 1);
+		intern_put(in, r);
+		r = policy_apply(policy_find(s, "p"), &ctx, &to[family], a[!which], NULL);
+		assert_int_equal(aspath_first(attr_path(r), r->path_len), !which + 1);
+		intern_put(in, r);
+	}
+	intern_put(in, a[0]);
+	intern_put(in, a[1]);
+	policy_set_free(s);
+	intern_free(in);
+	config_free(c);
+}
+
+/* More paths than are remembered, of any length: the verdict is that of the path, asked once or twice. */
+static void remembered_verdicts_are_those_of_the_path(void **state)
+{
+	struct config *c = load("as-path-lists: {l: [{permit: _7_}]}\npolicies: {p: [{permit: {as-path: l}}]}");
+	struct intern *in = intern_new();
+	struct policy_set *s = policy_set_new(c, in);
+	unsigned yes = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		srandom(9);
+		for (unsigned i = 0; i < 20000; i++) {
+			char path[512];
+			size_t o = 0;
+			bool want = false;
+
+			for (unsigned n = 1 + (unsigned)random() % 40; n; n--) {
+				unsigned as = 1 + (unsigned)random() % 60;
+
+				want |= as == 7;
+				o += (size_t)snprintf(path + o, sizeof(path) - o, "%u%s", as, n > 1 ? " " : "");
+			}
+			assert_int_equal(verdict(policy_find(s, "p"), in, "10.0.0.0/8", path), want);
+			yes += want;
+		}
+	}
+	assert_true(yes > 4000 && yes < 36000);
+	policy_set_free(s);
+	intern_free(in);
+	config_free(c);
+}
+
 /* A set that is full already cannot grow: the route is denied, not cut. */
 static void what_would_be_too_large_is_denied(void **state)
 {
@@ -537,6 +618,15 @@ static void what_would_be_too_large_is_denied(void **state)
 	assert_int_equal(attr_set_part(&d, 1, comm, sizeof(comm)), 0);
 	a = intern_get(in, &d.a);
 	assert_null(policy_apply(policy_find(s, "q"), &ctx, &to, a, NULL));
+	intern_put(in, a);
+	assert_int_equal(attr_set_part(&d, 1, NULL, 0), 0);
+	for (unsigned i = 0; i < 8190; i += 1022) { /* whole segments, and one of three */
+		comm[i] = BGP_AS_SEQUENCE;
+		comm[i + 1] = i < 8176 ? 255 : 3;
+	}
+	assert_int_equal(attr_set_part(&d, 0, comm, 8190), 0);
+	a = intern_get(in, &d.a);
+	assert_null(policy_apply(policy_find(s, "p"), &ctx, &to, a, NULL));
 	intern_put(in, a);
 	policy_set_free(s);
 	assert_int_equal(intern_count(in), 0);
@@ -623,10 +713,13 @@ int main(void)
 		cmocka_unit_test(entries_are_tried_in_order),
 		cmocka_unit_test(communities_must_all_be_there),
 		cmocka_unit_test(numbers_are_set),
+		cmocka_unit_test(what_is_set_is_marked_as_there),
 		cmocka_unit_test(next_hop_is_set_on_routes_of_its_family),
 		cmocka_unit_test(paths_are_changed),
 		cmocka_unit_test(communities_are_changed),
 		cmocka_unit_test(peers_of_one_policy_are_kept_apart),
+		cmocka_unit_test(sets_and_families_are_kept_apart),
+		cmocka_unit_test(remembered_verdicts_are_those_of_the_path),
 		cmocka_unit_test(what_would_be_too_large_is_denied),
 		cmocka_unit_test(policies_that_say_the_same_are_equal),
 	};

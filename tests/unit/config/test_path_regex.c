@@ -71,6 +71,7 @@ static void anchors_and_alternatives(void **state)
 	assert_false(match("^$", "1"));
 	assert_true(match("_$", ""));
 	assert_true(match("$^", ""));
+	assert_false(match("$^", "1"));
 	assert_true(match("^65", "650"));
 	assert_true(match("^65", "65515 1"));
 	assert_false(match("^65", "165"));
@@ -98,6 +99,7 @@ static void repetitions(void **state)
 	assert_true(match("^(12){2,3}{2}$", "12121212"));
 	assert_false(match("^(12){2,3}{2}$", "121212"));
 	assert_false(match("^(12){2,3}{2}$", "12121212121212"));
+	assert_true(match("^1*{2}$", "")); /* the star is repeated as well */
 	assert_true(match("^1?2*3+$", "33"));
 	assert_false(match("^1?2*3+$", "12"));
 }
@@ -114,6 +116,7 @@ static void bracket_sets(void **state)
 	assert_true(match("^[1-]$", "1"));
 	assert_true(match("^\\{1\\}$", "{1}"));
 	assert_true(match("^.$", "-")); /* not of a path, but one octet all the same */
+	assert_true(match("^[^1]$", "-"));
 	assert_false(match("^[0-9]$", "a"));
 }
 
