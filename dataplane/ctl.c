@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_rcu_qsbr.h>
 
 #include "base/ip.h"
@@ -85,7 +86,7 @@ static int tunnel_del(struct ctl *c, struct msg_handle tunnel)
 	return ret;
 }
 
-/* The kernel has an address before the first packet for it, and until after the last. -EAGAIN: the FIB has a swap under way. */
+/* The kernel has an address before the first packet for it, and until after the last. -EAGAIN as fib_set(). */
 static int addr_set(struct ctl *c, const struct msg_addr *m)
 {
 	struct ip_addr a = ip_from_bytes(m->family, m->addr);
@@ -99,7 +100,6 @@ static int addr_set(struct ctl *c, const struct msg_addr *m)
 	ret = fib_addr_set(c->fib, v4(m->addr));
 	if (ret && ret != -EAGAIN)
 		(void)!tundev_addr_del(c->tun->dev, &a);
-	fib_commit(c->fib);
 	return ret;
 }
 
@@ -111,7 +111,6 @@ static int addr_del(struct ctl *c, const struct msg_addr *m)
 	if (m->family != IP_V4)
 		return -EAFNOSUPPORT;
 	ret = fib_addr_del(c->fib, v4(m->addr));
-	fib_commit(c->fib);
 	return ret ? ret : tundev_addr_del(c->tun->dev, &a);
 }
 
@@ -132,8 +131,6 @@ static void addrs_swept(struct ctl *c)
 static int barrier(struct ctl *c)
 {
 	if (!c->barrier) {
-		if (!fib_advance(c->fib))
-			return -EAGAIN;
 		c->token = rte_rcu_qsbr_start(c->qsbr);
 		c->barrier = true;
 	}
@@ -261,65 +258,101 @@ static int route(struct ctl *c, const struct msg_route *m)
 	}
 }
 
-/* The last batch is in force everywhere. */
-static void applied(struct ctl *c)
+/* Has every worker passed a quiescent state since the records that fly were done? Then they are in force, and those done since
+ * may take off. */
+static void in_force(struct ctl *c)
 {
 	struct shm *s = attach_shm(&c->attach);
 
-	if (!c->batch)
-		return;
-	c->applied += c->batch;
-	c->batch = 0;
-	if (s) {
-		atomic_store_explicit(&s->hdr->applied, c->applied, memory_order_release);
-		shm_ring_bell(s->bell_control);
+	if (c->flying && rte_rcu_qsbr_check(c->qsbr, c->fly_token, false) == 1) {
+		c->applied += c->flying;
+		c->flying = 0;
+		if (s) {
+			atomic_store_explicit(&s->hdr->applied, c->applied, memory_order_release);
+			shm_ring_bell(s->bell_control);
+		}
+	}
+	if (!c->flying && c->done && !c->sweeping) {
+		c->fly_token = rte_rcu_qsbr_start(c->qsbr);
+		c->flying = c->done;
+		c->done = 0;
 	}
 }
 
-static bool records(struct ctl *c, struct shm *s, uint64_t now_ms)
+/* The next records off the ring; all that they will touch is being fetched meanwhile. False: there is none. */
+static bool take(struct ctl *c, struct shm *s, uint64_t now_ms)
 {
-	struct msg_route m;
-	unsigned n = 0;
-
-	if (!room(c, s, CTL_TURN, now_ms))
-		return false;
-	while (n < CTL_TURN && !c->sweeping) {
-		int ret = spsc_pop(&s->route, &m);
+	c->n_records = c->n_past = 0;
+	while (c->n_records < CTL_RECORDS) {
+		struct msg_route *m = &c->record[c->n_records];
+		int ret = spsc_pop(&s->route, m);
 
 		if (ret == -EPROTO)
 			attach_broken(&c->attach, now_ms, "ctl");
 		if (ret)
 			break;
-		n++;
-		ret = msg_check_route(&m, attach_limits(&c->attach));
+		fib_prefetch(c->fib, v4(m->addr), m->plen);
+		c->n_records++;
+	}
+	return c->n_records > 0;
+}
+
+/* The records that were taken, as far as it goes. False: one has to wait for the workers, or for a sweep. */
+static bool apply(struct ctl *c, struct shm *s)
+{
+	for (; c->n_past < c->n_records; c->n_past++) {
+		const struct msg_route *m = &c->record[c->n_past];
+		int ret;
+
+		if (c->sweeping)
+			return false;
+		ret = msg_check_route(m, attach_limits(&c->attach));
 		if (ret)
 			c->bad_msgs++;
 		else
-			ret = route(c, &m);
+			ret = route(c, m);
+		if (ret == -EAGAIN)
+			return false;
 		if (ret)
-			answer(c, s, m.type, m.seq, ret);
+			answer(c, s, m->type, m->seq, ret);
+		c->done++;
 	}
-	c->batch += n;
-	fib_commit(c->fib);
-	return n > 0;
+	return true;
 }
 
-/* One batch, when the last is in force everywhere. True: come again at once. */
+/* True: come again at once. */
+static bool records(struct ctl *c, struct shm *s, uint64_t now_ms)
+{
+	uint64_t end = rte_rdtsc() + rte_get_tsc_hz() / 1000000 * CTL_ROUTES_US;
+
+	do {
+		if (!room(c, s, CTL_RECORDS, now_ms) || !attach_shm(&c->attach))
+			return false;
+		if (c->n_past == c->n_records && !take(c, s, now_ms))
+			return false;
+		if (!apply(c, s))
+			return c->sweeping;
+	} while (rte_rdtsc() < end);
+	return true;
+}
+
 static bool routes(struct ctl *c, uint64_t now_ms)
 {
 	struct shm *s = attach_shm(&c->attach);
+	bool more = false;
 
-	if (!fib_advance(c->fib))
-		return false; /* wait() looks at fib_ready() */
+	if (!s)
+		c->n_records = c->n_past = 0;
 	if (c->sweeping) {
 		c->sweeping = fib_sweep(c->fib);
-		fib_commit(c->fib);
 		if (!c->sweeping)
 			addrs_swept(c);
-		return true;
+		more = true;
+	} else if (s && !c->holding) {
+		more = records(c, s, now_ms);
 	}
-	applied(c);
-	return s && !c->holding && records(c, s, now_ms);
+	in_force(c);
+	return more;
 }
 
 /* --- links, ports --- */
@@ -384,7 +417,8 @@ static void links(struct ctl *c, uint64_t now_ms)
 static void welcome(struct ctl *c)
 {
 	c->attached = c->attach.attached;
-	c->applied = c->batch = 0;
+	c->applied = c->done = c->flying = 0;
+	c->n_records = c->n_past = 0;
 	c->holding = c->barrier = c->sweeping = false;
 	c->link_unsent = (1u << c->ports->n) - 1;
 	fib_attached(c->fib);
@@ -403,7 +437,7 @@ static int wait(struct ctl *c, bool more, uint64_t now_ms, uint64_t next_ms)
 	uint64_t rings;
 
 	next_ms = u64_min(next_ms, c->link_ms);
-	if (!more && (!fib_ready(c->fib) || c->holding || c->tun->stuck)) {
+	if (!more && (c->flying || c->n_past < c->n_records || c->holding || c->tun->stuck)) {
 		t.tv_nsec = CTL_SPIN_US * 1000;
 	} else if (!more && next_ms > now_ms) {
 		t.tv_sec = (time_t)((next_ms - now_ms) / 1000);

@@ -1,9 +1,9 @@
 /* The ctl thread: everything in the data plane that is not a packet.
  *
  * It is the sole writer of the FIB, the next hops, the tunnels' settings and the neighbours, obeys the control plane's
- * commands, hands out the segment, carries packets between the workers and the TUN device, and watches links. It runs in small turns (64 route records, 64 commands, 64 packets
- * per worker), so that nothing waits for a full table, and sleeps in between. It never waits for a worker: a swap of
- * the FIB, a barrier or an old segment is looked at again in the next turn.
+ * commands, hands out the segment, carries packets between the workers and the TUN device, and watches links. It runs in small turns (64 commands, 64 packets
+ * per worker, route records for CTL_ROUTES_US), so that nothing waits for a full table, and sleeps in between. It never waits for
+ * a worker: a barrier, routes that are not in force yet or an old segment are looked at again in the next turn.
  *
  * The main thread becomes the ctl thread after start.
  */
@@ -26,9 +26,11 @@ struct tun;
 struct worker;
 
 enum {
-	CTL_TURN = 64,     /* commands, and route records, per turn */
-	CTL_LINK_MS = 200, /* between two looks at links and port counters */
-	CTL_SPIN_US = 100, /* sleep while something waits for the workers */
+	CTL_TURN = 64,       /* commands per turn */
+	CTL_RECORDS = 32,    /* route records taken off the ring at once */
+	CTL_ROUTES_US = 200, /* route records per turn: until so long has passed */
+	CTL_LINK_MS = 200,   /* between two looks at links and port counters */
+	CTL_SPIN_US = 100,   /* sleep while something waits for the workers */
 };
 
 struct ctl {
@@ -46,9 +48,12 @@ struct ctl {
 	int bell;    /* eventfd: a worker has something for us */
 	int signals; /* signalfd: SIGTERM, SIGINT */
 	/* the thread's own */
-	uint32_t attached; /* the answer that we know of */
-	uint64_t applied;  /* route records done in this attach */
-	uint32_t batch;    /* route records that wait for the workers */
+	uint32_t attached;     /* the answer that we know of */
+	uint64_t applied;      /* route records done in this attach */
+	uint64_t done, flying; /* records that are in the FIB, but perhaps not in force; those that fly_token is for */
+	uint64_t fly_token;
+	struct msg_route record[CTL_RECORDS]; /* off the ring; from n_past on not yet done */
+	unsigned n_records, n_past;
 	uint64_t bad_msgs; /* messages that failed their check */
 	bool sweeping;
 	bool holding; /* cmd is to be looked at again */

@@ -8,18 +8,10 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 #include <rte_rcu_qsbr.h>
-#include <rte_rib.h>
 
 #include "base/log.h"
 
-enum {
-	TBL8_MIN = 256,
-	TBL8_OCTETS = 256 * 4,
-	TBL24_OCTETS = (1 << 24) * 4,
-	SELF_MAX = 4096,
-	SWEEP_LOOK = 4096,
-	NODE_OCTETS = 224
-};
+enum { BLOCKS_MIN = 256, SELF_MAX = 4096, SWEEP_LOOK = 4096, INDEX_OCTETS = 64 };
 
 /* Who a route belongs to: a higher one is not given up for a lower one. */
 enum owner { OWNER_ROUTE, OWNER_ADDR, OWNER_SELF };
@@ -31,13 +23,6 @@ struct route {
 	bool live;
 };
 
-/* What was done to one copy and is still to be done to the other. */
-struct op {
-	uint32_t addr, id;
-	uint8_t plen;
-	bool del;
-};
-
 /* A group that is no next hop's, and when nobody reads it any more. */
 struct group {
 	uint64_t token;
@@ -45,17 +30,11 @@ struct group {
 };
 
 struct fib_ctl {
-	struct rte_fib *copy[2];
-	unsigned shadow; /* the copy that nobody reads */
 	struct rte_rcu_qsbr *qsbr;
-	uint64_t token;
-	bool waiting; /* swapped; the old copy may still be read */
-	unsigned n_ops;
-	struct op op[FIB_BATCH];
-
 	struct rte_hash *index; /* prefix -> place in route */
 	struct route *route;
 	uint32_t n_places, n_routes, routes_max;
+	uint32_t n_len[33]; /* routes by length, all owners */
 
 	uint32_t half;   /* 0 or 1: the next-hop ids of this attach */
 	uint32_t attach; /* counts fib_attached() */
@@ -101,38 +80,20 @@ static void nh_store(struct fib *f, uint32_t id, struct fib_nh nh)
 	atomic_store_explicit(&f->nh[id], u.v, memory_order_release);
 }
 
-static uint32_t tbl8_count(uint32_t routes_max)
+/* Blocks of 256 addresses with routes longer than /24: fewer are left of the Internet's by far. */
+static uint32_t n_blocks(uint32_t routes_max)
 {
-	uint32_t n = routes_max / 4;
+	uint32_t n = routes_max / 4 + SELF_MAX / 4;
 
-	return n < TBL8_MIN ? TBL8_MIN : n;
-}
-
-/* The trie behind rte_fib takes two nodes for each route that it is told of. */
-static uint32_t trie_routes(uint32_t routes_max)
-{
-	return routes_max + SELF_MAX;
+	return n < BLOCKS_MIN ? BLOCKS_MIN : n;
 }
 
 uint64_t fib_memory(uint32_t routes_max)
 {
-	uint64_t trie = 2 * (uint64_t)trie_routes(routes_max) * NODE_OCTETS;
-	uint64_t copy = TBL24_OCTETS + (uint64_t)tbl8_count(routes_max) * TBL8_OCTETS + trie;
+	uint64_t places = (uint64_t)routes_max + SELF_MAX;
 
-	return 2 * copy + (uint64_t)(routes_max + SELF_MAX) * (sizeof(struct route) + 64) + (8 << 20) +
-	       FIB_GROUPS * (MSG_NH_LEGS * sizeof(uint64_t) + sizeof(struct fib_ctl) / FIB_GROUPS);
-}
-
-static struct rte_fib *copy_new(const char *name, const struct fib_params *p, uint32_t none)
-{
-	struct rte_fib_conf conf = {
-		.type = RTE_FIB_DIR24_8,
-		.default_nh = none,
-		.max_routes = (int)trie_routes(p->routes_max),
-		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_4B, .num_tbl8 = tbl8_count(p->routes_max)},
-	};
-
-	return rte_fib_create(name, p->numa_node, &conf);
+	return lpm_memory(n_blocks(routes_max)) + places * (sizeof(struct route) + INDEX_OCTETS) +
+	       sizeof(struct fib_ctl) + FIB_GROUPS * MSG_NH_LEGS * sizeof(uint64_t) + (8 << 20);
 }
 
 static int tables_new(struct fib *f, const struct fib_params *p)
@@ -150,9 +111,9 @@ static int tables_new(struct fib *f, const struct fib_params *p)
 	f->nh = rte_zmalloc_socket("fib_nh", f->n_all * sizeof(*f->nh), 64, p->numa_node);
 	c->route = rte_zmalloc_socket("fib_route", (size_t)c->n_places * sizeof(*c->route), 64, p->numa_node);
 	c->index = rte_hash_create(&hash);
-	c->copy[0] = copy_new("fib_0", p, id_none(f));
-	c->copy[1] = copy_new("fib_1", p, id_none(f));
-	return f->nh && c->route && c->index && c->copy[0] && c->copy[1] ? 0 : -ENOMEM;
+	if (!f->nh || !c->route || !c->index)
+		return -ENOMEM;
+	return lpm_init(&f->lpm, id_none(f), n_blocks(p->routes_max), p->numa_node, p->qsbr);
 }
 
 struct fib *fib_new(const struct fib_params *p)
@@ -170,7 +131,6 @@ struct fib *fib_new(const struct fib_params *p)
 	f->ctl->routes_max = p->routes_max;
 	f->ctl->n_places = p->routes_max + SELF_MAX;
 	f->ctl->qsbr = p->qsbr;
-	f->ctl->shadow = 1;
 	f->ctl->legs = f->n_all - FIB_GROUPS * MSG_NH_LEGS;
 	for (uint32_t i = 0; i < FIB_GROUPS; i++)
 		f->ctl->free[i].first = f->ctl->legs + i * MSG_NH_LEGS;
@@ -181,7 +141,6 @@ struct fib *fib_new(const struct fib_params *p)
 	nh_store(f, id_own(f, FIB_DROP, 0), (struct fib_nh){.kind = FIB_DROP});
 	for (uint16_t i = 0; i < p->n_ports; i++)
 		nh_store(f, id_own(f, FIB_PORT, i), (struct fib_nh){.kind = FIB_PORT, .port = i});
-	atomic_store(&f->cur, f->ctl->copy[0]);
 	return f;
 free_fib:
 	fib_free(f);
@@ -193,19 +152,13 @@ void fib_free(struct fib *f)
 	if (!f)
 		return;
 	if (f->ctl) {
-		rte_fib_free(f->ctl->copy[0]);
-		rte_fib_free(f->ctl->copy[1]);
 		rte_hash_free(f->ctl->index);
 		rte_free(f->ctl->route);
 	}
+	lpm_fini(&f->lpm);
 	rte_free(f->ctl);
 	rte_free(f->nh);
 	rte_free(f);
-}
-
-bool fib_ready(const struct fib *f)
-{
-	return !f->ctl->waiting;
 }
 
 static uint64_t key_of(uint32_t addr, uint8_t plen)
@@ -221,21 +174,14 @@ static struct route *find(const struct fib_ctl *c, uint32_t addr, uint8_t plen)
 	return at < 0 ? NULL : &c->route[at];
 }
 
-static bool prefix_ok(uint32_t addr, uint8_t plen)
+static uint32_t prefix_mask(unsigned plen)
 {
-	return plen <= 32 && (plen == 32 || (addr & (UINT32_MAX >> plen)) == 0);
+	return plen ? UINT32_MAX << (32 - plen) : 0;
 }
 
-/* Do one operation on the shadow and remember it for the other copy. */
-static int apply(struct fib_ctl *c, const struct op *op)
+static bool prefix_ok(uint32_t addr, uint8_t plen)
 {
-	struct rte_fib *shadow = c->copy[c->shadow];
-	int ret =
-		op->del ? rte_fib_delete(shadow, op->addr, op->plen) : rte_fib_add(shadow, op->addr, op->plen, op->id);
-
-	if (ret == 0)
-		c->op[c->n_ops++] = *op;
-	return ret;
+	return plen <= 32 && (addr & ~prefix_mask(plen)) == 0;
 }
 
 /* A new place for a prefix. The control plane has routes_max of them; the rest is for what is ours. */
@@ -250,6 +196,7 @@ static struct route *place_new(struct fib_ctl *c, uint32_t addr, uint8_t plen, e
 	if (at < 0 || (uint32_t)at >= c->n_places)
 		return NULL;
 	c->route[at] = (struct route){.addr = addr, .plen = plen, .owner = owner};
+	c->n_len[plen]++;
 	return &c->route[at];
 }
 
@@ -258,29 +205,28 @@ static void place_free(struct fib_ctl *c, struct route *r)
 	uint64_t key = key_of(r->addr, r->plen);
 
 	(void)rte_hash_del_key(c->index, &key);
+	c->n_len[r->plen]--;
 	*r = (struct route){0};
 }
 
-static int set(struct fib_ctl *c, const struct op *op, enum owner owner, uint32_t mark)
+static int set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t id, enum owner owner, uint32_t mark)
 {
+	struct fib_ctl *c = f->ctl;
 	struct route *r;
 	int ret;
 
-	if (!prefix_ok(op->addr, op->plen))
+	if (!prefix_ok(addr, plen))
 		return -EINVAL;
-	r = find(c, op->addr, op->plen);
+	r = find(c, addr, plen);
 	if (r && r->owner > owner)
 		return -EEXIST;
-	if (!r || r->id != op->id) {
-		if (c->waiting || c->n_ops == FIB_BATCH)
-			return -EAGAIN;
-		if (!r && !(r = place_new(c, op->addr, op->plen, owner)))
-			return -ENOSPC;
-		ret = apply(c, op);
-		if (ret) {
-			if (!r->live)
-				place_free(c, r);
-			return ret == -EINVAL ? -EINVAL : -ENOSPC;
+	if (!r && !(r = place_new(c, addr, plen, owner)))
+		return -ENOSPC;
+	if (!r->live || r->id != id) {
+		ret = lpm_set(&f->lpm, addr, plen, id, !r->live);
+		if (ret) { /* only what is new needs anything */
+			place_free(c, r);
+			return ret;
 		}
 	}
 	if (owner == OWNER_ROUTE && !r->live)
@@ -288,25 +234,32 @@ static int set(struct fib_ctl *c, const struct op *op, enum owner owner, uint32_
 	else if (owner != OWNER_ROUTE && r->live && r->owner == OWNER_ROUTE)
 		c->n_routes--;
 	r->live = true;
-	r->id = op->id;
+	r->id = id;
 	r->owner = owner;
 	r->mark = mark;
 	return 0;
 }
 
-static int del(struct fib_ctl *c, struct route *r)
+/* The longest route around this one. */
+static const struct route *around(const struct fib_ctl *c, const struct route *r)
 {
-	int ret;
+	for (unsigned plen = r->plen; plen-- > 0;) {
+		const struct route *p = c->n_len[plen] ? find(c, r->addr & prefix_mask(plen), (uint8_t)plen) : NULL;
 
-	if (c->waiting || c->n_ops == FIB_BATCH)
-		return -EAGAIN;
-	ret = apply(c, &(struct op){.addr = r->addr, .plen = r->plen, .del = true});
-	if (ret)
-		return ret;
+		if (p)
+			return p;
+	}
+	return NULL;
+}
+
+static void del(struct fib *f, struct route *r)
+{
+	const struct route *under = around(f->ctl, r);
+
+	lpm_del(&f->lpm, r->addr, r->plen, under ? under->id : 0, under ? under->plen : -1);
 	if (r->owner == OWNER_ROUTE)
-		c->n_routes--;
-	place_free(c, r);
-	return 0;
+		f->ctl->n_routes--;
+	place_free(f->ctl, r);
 }
 
 int fib_set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nexthop)
@@ -315,47 +268,46 @@ int fib_set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nexthop)
 
 	if (nexthop >= f->n_nexthops || fib_nh(f, id).kind == FIB_NONE)
 		return -ENOENT;
-	return set(f->ctl, &(struct op){.addr = addr, .plen = plen, .id = id}, OWNER_ROUTE, f->ctl->sync);
+	return set(f, addr, plen, id, OWNER_ROUTE, f->ctl->sync);
 }
 
-static int del_owned(struct fib_ctl *c, uint32_t addr, uint8_t plen, enum owner owner)
+static int del_owned(struct fib *f, uint32_t addr, uint8_t plen, enum owner owner)
 {
-	struct route *r = prefix_ok(addr, plen) ? find(c, addr, plen) : NULL;
+	struct route *r = prefix_ok(addr, plen) ? find(f->ctl, addr, plen) : NULL;
 
 	if (!r || r->owner < owner)
 		return -ENOENT;
 	if (r->owner > owner)
 		return -EEXIST;
-	return del(c, r);
+	del(f, r);
+	return 0;
 }
 
 int fib_del(struct fib *f, uint32_t addr, uint8_t plen)
 {
-	return del_owned(f->ctl, addr, plen, OWNER_ROUTE);
+	return del_owned(f, addr, plen, OWNER_ROUTE);
 }
 
 int fib_own_set(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, uint16_t port)
 {
-	struct op op = {.addr = addr, .plen = plen, .id = id_own(f, kind, port)};
+	uint32_t id = id_own(f, kind, port);
 
-	if (op.id >= f->ctl->legs)
-		return -EINVAL;
-	return set(f->ctl, &op, OWNER_SELF, 0);
+	return id < f->ctl->legs ? set(f, addr, plen, id, OWNER_SELF, 0) : -EINVAL;
 }
 
 int fib_addr_set(struct fib *f, uint32_t addr)
 {
-	struct op op = {.addr = addr, .plen = 32, .id = id_own(f, FIB_LOCAL, 0)};
+	uint32_t id = id_own(f, FIB_LOCAL, 0);
 	const struct route *r = find(f->ctl, addr, 32);
 
-	if (r && r->owner == OWNER_SELF && r->id == op.id)
+	if (r && r->owner == OWNER_SELF && r->id == id)
 		return 0; /* a port has it too */
-	return set(f->ctl, &op, OWNER_ADDR, f->ctl->attach);
+	return set(f, addr, 32, id, OWNER_ADDR, f->ctl->attach);
 }
 
 int fib_addr_del(struct fib *f, uint32_t addr)
 {
-	return del_owned(f->ctl, addr, 32, OWNER_ADDR);
+	return del_owned(f, addr, 32, OWNER_ADDR);
 }
 
 bool fib_is_local(const struct fib *f, uint32_t addr)
@@ -365,40 +317,9 @@ bool fib_is_local(const struct fib *f, uint32_t addr)
 	return r && r->live && r->id == id_own(f, FIB_LOCAL, 0);
 }
 
-void fib_commit(struct fib *f)
+void fib_prefetch(const struct fib *f, uint32_t addr, uint8_t plen UNUSED)
 {
-	struct fib_ctl *c = f->ctl;
-
-	if (c->waiting || c->n_ops == 0)
-		return;
-	atomic_store_explicit(&f->cur, c->copy[c->shadow], memory_order_release);
-	c->shadow ^= 1;
-	c->waiting = true;
-	if (c->qsbr)
-		c->token = rte_rcu_qsbr_start(c->qsbr);
-}
-
-bool fib_advance(struct fib *f)
-{
-	struct fib_ctl *c = f->ctl;
-	struct rte_fib *old = c->copy[c->shadow];
-
-	if (!c->waiting)
-		return true;
-	if (c->qsbr && rte_rcu_qsbr_check(c->qsbr, c->token, false) != 1)
-		return false;
-	for (unsigned i = 0; i < c->n_ops; i++) {
-		const struct op *op = &c->op[i];
-		int ret = op->del ? rte_fib_delete(old, op->addr, op->plen)
-				  : rte_fib_add(old, op->addr, op->plen, op->id);
-
-		/* both copies have seen the same operations in the same order: the same answer is due */
-		if (ret)
-			log_err(LOG_CTL, "fib=copy-%u event=copies-differ cause=\"%s\"", c->shadow, strerror(-ret));
-	}
-	c->n_ops = 0;
-	c->waiting = false;
-	return true;
+	lpm_prefetch(&f->lpm, addr);
 }
 
 void fib_attached(struct fib *f)
@@ -434,12 +355,15 @@ static bool stale(const struct fib_ctl *c, const struct route *r)
 bool fib_sweep(struct fib *f)
 {
 	struct fib_ctl *c = f->ctl;
+	unsigned gone = 0;
 
-	for (unsigned looked = 0; c->sweeping && looked < SWEEP_LOOK; looked++) {
+	for (unsigned looked = 0; c->sweeping && looked < SWEEP_LOOK && gone < FIB_SWEEP; looked++) {
 		struct route *r = &c->route[c->sweep_at];
 
-		if (stale(c, r) && del(c, r) == -EAGAIN)
-			return true;
+		if (stale(c, r)) {
+			del(f, r);
+			gone++;
+		}
 		if (++c->sweep_at == c->n_places)
 			c->sweeping = false;
 	}
@@ -540,19 +464,17 @@ void fib_tunnel_gone(struct fib *f, uint32_t tunnel)
 
 bool fib_find(const struct fib *f, uint32_t addr, struct fib_found *out)
 {
-	/* its trie is changed by this thread only, and never while it is the one in use */
-	struct rte_rib *rib = rte_fib_get_rib(atomic_load_explicit(&f->cur, memory_order_relaxed));
-	const struct rte_rib_node *node = rte_rib_lookup(rib, addr);
 	struct fib_nh nh;
-	uint64_t id;
+	uint32_t id;
+	int plen = lpm_find(&f->lpm, addr, &id);
 
-	fib_lookup(f, &addr, &id, 1);
-	if (!node || id == id_none(f))
+	if (plen < 0)
 		return false;
-	*out = (struct fib_found){.n = 1, .nexthop = id < id_none(f) ? (uint32_t)id % f->n_nexthops : UINT32_MAX};
-	(void)rte_rib_get_ip(node, &out->addr);
-	(void)rte_rib_get_depth(node, &out->plen);
-	nh = fib_nh(f, (uint32_t)id);
+	*out = (struct fib_found){.addr = addr & prefix_mask((unsigned)plen),
+				  .plen = (uint8_t)plen,
+				  .n = 1,
+				  .nexthop = id < id_none(f) ? id % f->n_nexthops : UINT32_MAX};
+	nh = fib_nh(f, id);
 	out->leg[0] = nh;
 	if (nh.kind == FIB_NONE)
 		out->n = 0;

@@ -1,9 +1,6 @@
 /* The forwarding table: IPv4 prefix -> next hop, read in bulk by the workers, written by the ctl thread alone.
  *
- * Two rte_fib copies (DIR24_8). A reader of one that is being changed can see wrong next hops, so the ctl thread
- * changes the copy that nobody reads, swaps the pointer, waits until every worker has passed a quiescent state (QSBR,
- * without blocking its loop), and repeats the same operations on the other. A worker therefore sees a whole batch or
- * none of it.
+ * lpm.h finds the number of a next hop; a change of a route is seen at once, for each address either before or after.
  *
  * Next hops are a table of 8-octet values behind small ids, each replaced by one atomic store: a changed next hop needs
  * no change of the FIB. Ids 0..n_nexthops-1 are the control plane's; those above are ours (none, local, the ports'
@@ -25,10 +22,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rte_fib.h>
-
 #include "base/build.h"
 #include "config/config.h"
+#include "dataplane/lpm.h"
 #include "ring/msg.h"
 
 struct rte_rcu_qsbr;
@@ -54,18 +50,18 @@ struct fib_nh {
 };
 
 enum {
-	FIB_BATCH = 64,    /* route operations between two swaps */
+	FIB_SWEEP = 64,    /* routes that a turn of the sweep removes */
 	FIB_GROUPS = 4096, /* next hops of several legs at a time */
 };
 
 struct fib_ctl;
 
 struct fib {
-	_Atomic(struct rte_fib *) cur; /* writer: ctl thread. Readers: workers, under QSBR */
-	_Atomic uint64_t *nh;          /* [n_all] struct fib_nh; writer: ctl thread */
-	uint32_t n_nexthops, n_all;    /* start; n_all: both halves, our own, and legs */
-	uint32_t hash_key;             /* start: which leg a flow gets is nobody's to foresee */
-	struct fib_ctl *ctl;           /* the ctl thread's own */
+	struct lpm lpm;             /* writer: ctl thread. Readers: workers, under QSBR */
+	_Atomic uint64_t *nh;       /* [n_all] struct fib_nh; writer: ctl thread */
+	uint32_t n_nexthops, n_all; /* start; n_all: both halves, our own, and legs */
+	uint32_t hash_key;          /* start: which leg a flow gets is nobody's to foresee */
+	struct fib_ctl *ctl;        /* the ctl thread's own */
 };
 
 struct fib_params {
@@ -85,11 +81,9 @@ void fib_free(struct fib *f); /* no reader is left; NULL is fine */
 /* --- workers, between two quiescent states --- */
 
 /* Next-hop ids of n destinations (host order). Every id is valid for fib_nh(). */
-static inline void fib_lookup(const struct fib *f, uint32_t *addr, uint64_t *id, uint16_t n)
+static inline void fib_lookup(const struct fib *f, const uint32_t *addr, uint32_t *id, uint16_t n)
 {
-	struct rte_fib *cur = atomic_load_explicit(&f->cur, memory_order_acquire);
-
-	rte_fib_lookup_bulk(cur, addr, id, n);
+	lpm_lookup(&f->lpm, addr, id, n);
 }
 
 static inline struct fib_nh fib_nh(const struct fib *f, uint32_t id)
@@ -118,11 +112,9 @@ static inline bool fib_is_tunnel(struct fib_nh nh)
 
 /* --- ctl thread --- */
 
-/* Room for another batch: both copies are equal. Otherwise fib_set() and fib_del() say -EAGAIN. */
-bool fib_ready(const struct fib *f);
 /* Route a prefix to a next hop of the control plane; over an existing one it replaces it. addr: host order, host bits
- * zero. 0; -EAGAIN the batch is full or a swap is under way; -ENOENT no such next hop; -ENOSPC routes_max or the
- * table's own limit; -EEXIST the prefix is ours; -EINVAL. */
+ * zero. 0; -ENOENT no such next hop; -ENOSPC routes_max or the table's own limit; -EEXIST the prefix is ours; -EINVAL; -EAGAIN workers
+ * may still use what it needs: ask again soon. */
 int fib_set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nexthop) MUST_USE;
 /* -ENOENT: no such route. */
 int fib_del(struct fib *f, uint32_t addr, uint8_t plen) MUST_USE;
@@ -134,18 +126,17 @@ int fib_addr_set(struct fib *f, uint32_t addr) MUST_USE;
 int fib_addr_del(struct fib *f, uint32_t addr) MUST_USE;
 /* Is it one of the gateway's own, as of the last call? */
 bool fib_is_local(const struct fib *f, uint32_t addr);
-/* Make the batch visible. Nothing happens when it is empty. */
-void fib_commit(struct fib *f);
-/* Go on with a swap under way: true when both copies are equal again. Never blocks. */
-bool fib_advance(struct fib *f);
+
+/* Fetch what fib_set() and fib_del() of this prefix, which need not be one, will touch. */
+void fib_prefetch(const struct fib *f, uint32_t addr, uint8_t plen);
 
 /* A control plane has attached: its next-hop ids begin anew. */
 void fib_attached(struct fib *f);
 /* Mark and sweep: routes not set between begin and end, and addresses not set since fib_attached(), are removed,
- * FIB_BATCH a turn. A second begin starts over; an end without a begin does nothing. */
+ * FIB_SWEEP a turn. A second begin starts over; an end without a begin does nothing. */
 void fib_sync_begin(struct fib *f);
 void fib_sync_end(struct fib *f);
-/* One batch of the sweep into the open batch; true while there is more to do. Call when fib_ready(). */
+/* A turn of the sweep; true while there is more to do. */
 bool fib_sweep(struct fib *f);
 
 /* Next hops: visible at once. The caller has checked m (msg_check_cmd) and that its tunnels live. DEL leaves routes to

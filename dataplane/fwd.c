@@ -40,15 +40,15 @@ void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16
 {
 	const struct fib *f = w->fib;
 	uint32_t dst[VEC_BURST];
-	uint64_t id[VEC_BURST];
+	uint32_t id[VEC_BURST];
 	uint8_t kinds = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
 	fib_lookup(f, dst, id, n);
 	for (uint16_t i = 0; i < n; i++) {
-		nh[i] = fib_nh(f, (uint32_t)id[i]);
-		pkt_of(m[i])->next = (uint32_t)id[i];
+		nh[i] = fib_nh(f, id[i]);
+		pkt_of(m[i])->next = id[i];
 		kinds |= nh[i].kind;
 	}
 	if (unlikely(kinds & FIB_LEGS))
@@ -104,7 +104,7 @@ static inline bool hop(struct rte_ipv4_hdr *ip)
 static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	uint32_t src[VEC_BURST], clear = 0, differ = 0, bare = 0;
-	uint64_t id[VEC_BURST];
+	uint32_t id[VEC_BURST];
 
 	for (uint16_t i = 0; i < n; i++)
 		clear |= (uint32_t) !(pkt_of(m[i])->flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED)) << i;
@@ -116,11 +116,11 @@ static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t
 	}
 	if (differ == 0) {
 		fib_lookup(w->fib, src, id, 1);
-		return fib_is_tunnel(fib_nh(w->fib, (uint32_t)id[0])) ? clear : 0;
+		return fib_is_tunnel(fib_nh(w->fib, id[0])) ? clear : 0;
 	}
 	fib_lookup(w->fib, src, id, n);
 	for (uint16_t i = 0; i < n; i++)
-		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, (uint32_t)id[i])) << i;
+		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, id[i])) << i;
 	return bare & clear;
 }
 

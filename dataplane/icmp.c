@@ -51,11 +51,11 @@ static bool may_answer(const struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, 
 static const struct sa_cold *sa_towards(struct worker *w, uint32_t addr_be)
 {
 	uint32_t addr = rte_be_to_cpu_32(addr_be), slot;
-	uint64_t id;
+	uint32_t id;
 	struct fib_nh nh;
 
 	fib_lookup(w->fib, &addr, &id, 1);
-	nh = fib_nh(w->fib, (uint32_t)id);
+	nh = fib_nh(w->fib, id);
 	if (nh.kind & FIB_LEGS) /* their selectors hardly differ, and which one the error takes is not known yet */
 		nh = fib_leg(w->fib, nh, 0, &slot);
 	if (nh.kind != FIB_TUNNEL || sad_owner_tunnel(w->sad, nh.arg) != w->id)

@@ -1,18 +1,6 @@
 #include "dataplane/onlink.h"
 
-#include <errno.h>
-
 #include "dataplane/fib.h"
-
-static int put(struct fib *f, uint32_t addr, uint8_t plen, enum fib_kind kind, uint16_t port)
-{
-	int ret = fib_own_set(f, addr, plen, kind, port);
-
-	if (ret != -EAGAIN)
-		return ret;
-	fib_commit(f);
-	return fib_advance(f) ? fib_own_set(f, addr, plen, kind, port) : -EAGAIN;
-}
 
 static int install(struct fib *f, const struct ip_prefix *p, uint16_t port)
 {
@@ -21,11 +9,11 @@ static int install(struct fib *f, const struct ip_prefix *p, uint16_t port)
 	int ret = 0;
 
 	if (p->len < 32)
-		ret = put(f, net, p->len, FIB_PORT, port);
+		ret = fib_own_set(f, net, p->len, FIB_PORT, port);
 	if (!ret && p->len <= 30) /* a /31 has neither: RFC 3021 */
-		ret = put(f, net, 32, FIB_DROP, 0);
+		ret = fib_own_set(f, net, 32, FIB_DROP, 0);
 	if (!ret && p->len <= 30)
-		ret = put(f, net | host, 32, FIB_DROP, 0);
+		ret = fib_own_set(f, net | host, 32, FIB_DROP, 0);
 	return ret;
 }
 
@@ -41,7 +29,6 @@ int onlink_install(struct fib *f, const struct config *c)
 	for (uint16_t i = 0; i < c->n_ports && !ret; i++)
 		for (unsigned k = 0; k < c->port[i].n_addr && !ret; k++)
 			if (c->port[i].addr[k].addr.family == IP_V4)
-				ret = put(f, ip_v4_u32(&c->port[i].addr[k].addr), 32, FIB_LOCAL, 0);
-	fib_commit(f);
-	return ret ? ret : fib_advance(f) ? 0 : -EAGAIN;
+				ret = fib_own_set(f, ip_v4_u32(&c->port[i].addr[k].addr), 32, FIB_LOCAL, 0);
+	return ret;
 }

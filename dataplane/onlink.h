@@ -10,5 +10,5 @@
 
 struct fib;
 
-/* Before the first worker reads f: each batch is committed here. 0; -ENOSPC; -EINVAL. */
+/* Before the first worker reads f. 0; -ENOSPC; -EINVAL. */
 int onlink_install(struct fib *f, const struct config *c) MUST_USE;

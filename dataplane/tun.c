@@ -78,10 +78,10 @@ void tun_free(struct tun *t)
 static struct fib_nh way_to(const struct worker *w, uint32_t addr_be)
 {
 	uint32_t addr = rte_be_to_cpu_32(addr_be);
-	uint64_t id;
+	uint32_t id;
 
 	fib_lookup(w->fib, &addr, &id, 1);
-	return fib_nh(w->fib, (uint32_t)id);
+	return fib_nh(w->fib, id);
 }
 
 /* It should have come by a tunnel: whoever is on the wire could otherwise speak in a session inside it. RFC 4301 5.2 */

@@ -105,22 +105,9 @@ static void neighbour(uint16_t i, uint32_t addr)
 	atomic_store(&p->mac, neigh_mac_pack(mac_theirs[i]));
 }
 
-static void commit(struct fib *f)
-{
-	fib_commit(f);
-	while (!fib_advance(f))
-		;
-}
-
 static void route(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nh)
 {
-	int err = fib_set(f, addr, plen, nh);
-
-	if (err == -EAGAIN) {
-		commit(f);
-		err = fib_set(f, addr, plen, nh);
-	}
-	must(err == 0, "a route");
+	must(fib_set(f, addr, plen, nh) == 0, "a route");
 }
 
 static uint32_t tunnel_net(uint32_t t)
@@ -147,7 +134,6 @@ static void routes(void)
 		must(fib_nexthop_set(f, &nh) == 0, "a next hop");
 		route(f, tunnel_net(t), 24, t);
 	}
-	commit(f);
 }
 
 void bed_start(void)

@@ -80,9 +80,6 @@ static void routes(void)
 	    fib_set(f, 0xc6336400, 24, RIG_NH_GATEWAY) || fib_set(f, 0x0a020000, 16, RIG_NH_TUNNEL) ||
 	    fib_set(f, 0x0a030000, 16, RIG_NH_TUNNEL1) || fib_set(f, 0x0a040000, 16, RIG_NH_DROP))
 		abort();
-	fib_commit(f);
-	while (!fib_advance(f))
-		;
 }
 
 /* A neighbour that is known, as the ctl thread would have entered it. */
