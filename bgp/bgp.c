@@ -132,12 +132,13 @@ void bgp_closed(struct bgp *b, uint32_t conn, int err, uint64_t now_ms)
 		return;
 	p = c->peer;
 	if (!c->up)
-		peer_error(p, "cannot connect: %s", err ? err_str(err) : "closed");
+		peer_failed(p, "cannot connect: %s", err ? err_str(err) : "closed");
 	else if (err)
 		peer_error(p, "the TCP connection is lost: %s", err_str(err));
+	else if (c->state == BGP_OPENSENT)
+		peer_failed(p, "the peer closed the TCP connection before its OPEN: is this gateway configured there?");
 	else
-		peer_error(p, "the peer closed the TCP connection%s",
-			   c->state == BGP_OPENSENT ? " before its OPEN: is this gateway configured there?" : "");
+		peer_error(p, "the peer closed the TCP connection");
 	session_close(c, false);
 	fsm_run(c, FSM_TCP_FAIL);
 	peer_settle(p);

@@ -100,9 +100,10 @@ void bgp_shutdown(struct bgp *b, const char *text, uint64_t now_ms);
 
 /* Our own connect() has worked. local, remote: as the kernel says. */
 void bgp_connected(struct bgp *b, uint32_t conn, const struct ip_addr *local, uint64_t now_ms);
-/* Somebody connected to us. peer: by the source address. The connection's number, or 0: refused, close it. */
+/* Somebody connected to us. peer: by the source address. The connection's number, or 0: refused, close it. Nothing is sent on it
+ * before the next bgp_tick(), which is due at once. */
 uint32_t bgp_accepted(struct bgp *b, uint32_t peer, const struct ip_addr *local, uint64_t now_ms);
-/* The connection has failed (err: -errno) or was closed by the peer (0). */
+/* The connection has failed (err: -errno) or was closed by the peer (0). It is gone: env's close is not called for it. */
 void bgp_closed(struct bgp *b, uint32_t conn, int err, uint64_t now_ms);
 /* Octets of the stream, any number. false: the connection is gone now (the core has called close). */
 bool bgp_input(struct bgp *b, uint32_t conn, const uint8_t *p, size_t len, uint64_t now_ms);
@@ -122,7 +123,8 @@ void bgp_tick(struct bgp *b, uint64_t now_ms);
 
 /* --- by hand (gwctl bgp ...) --- */
 
-/* soft: ask for a refresh and send ours again, no reset; else Cease 6/4. 0; -ENOTCONN not established. */
+/* soft: ask for a refresh and send ours again, no reset; -ENOTCONN: not Established. Else Cease 6/4, and what kept the peer waiting is
+ * forgotten: it is tried at once; -ENOTCONN: it is shut down, or there is no way to it. -ENOENT: no such peer. */
 int bgp_clear(struct bgp *b, uint32_t peer, bool soft, uint64_t now_ms) MUST_USE;
 
 /* --- for show: everything is lent until the next call --- */

@@ -82,7 +82,7 @@ void peer_forgive(struct peer *p)
 {
 	p->backoff_ms = p->limit_ms = 0;
 	p->tries = 0;
-	p->limit_hit = p->damped = false;
+	p->limit_hit = p->damped = p->grave = false;
 }
 
 void peer_kick(struct peer *p)
@@ -136,8 +136,24 @@ void peer_error(struct peer *p, const char *fmt, ...)
 	vsnprintf(p->last_error, sizeof(p->last_error), fmt, ap);
 	va_end(ap);
 	p->last_error_ms = p->b->now;
-	p->bad = true;
+	p->bad = p->grave = true;
 	peer_cause(p, "%s", p->last_error);
+}
+
+void peer_failed(struct peer *p, const char *fmt, ...)
+{
+	char text[PEER_CAUSE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!p->grave) {
+		snprintf(p->last_error, sizeof(p->last_error), "%s", text);
+		p->last_error_ms = p->b->now;
+	}
+	p->bad = true;
+	peer_cause(p, "%s", text);
 }
 
 static void tell(struct peer *p, enum bgp_state from, enum bgp_state to, const char *cause, bool bad)

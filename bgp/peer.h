@@ -111,6 +111,7 @@ struct peer {
 	struct bgp_open open;
 	char last_error[PEER_CAUSE_MAX];
 	uint64_t last_error_ms;
+	bool grave;                 /* a NOTIFICATION or a lost session: failed attempts do not hide it */
 	char cause[PEER_CAUSE_MAX]; /* of the event that is being handled */
 	bool bad;                   /* it is an error */
 	bool cause_told;
@@ -166,6 +167,8 @@ uint64_t peer_jitter(struct peer *p, uint64_t ms);
 void peer_cause(struct peer *p, const char *fmt, ...) PRINTF(2, 3);
 /* The same, and they are the last error. */
 void peer_error(struct peer *p, const char *fmt, ...) PRINTF(2, 3);
+/* An attempt to connect has failed: the last error only if none was said in words since the last session. */
+void peer_failed(struct peer *p, const char *fmt, ...) PRINTF(2, 3);
 /* A path of the peer misbehaves: tell, but seldom. */
 void peer_report(struct peer *p, const char *what, const char *why);
 /* The Adj-RIB-Out has something: send it in bgp_tick(). */

@@ -211,7 +211,7 @@ enum fsm_event session_connect(struct conn *c)
 	if (rc == 0)
 		return FSM_NONE;
 	session_close(c, false);
-	peer_error(c->peer, "cannot begin a TCP connection: %s", err_str(rc));
+	peer_failed(c->peer, "cannot begin a TCP connection: %s", err_str(rc));
 	return FSM_TCP_FAIL;
 }
 
@@ -456,7 +456,7 @@ void session_enter_established(struct conn *c)
 	p->established++;
 	p->established_ms = p->b->now;
 	p->tries = 0;
-	p->limit_hit = false;
+	p->limit_hit = p->grave = false;
 	p->refresh_v4 = p->refresh_v6 = false;
 	peer_cause(p, "session is up: hold time %u s, keepalive %u s%s%s%s", c->hold_s, c->keepalive_ms / 1000,
 		   c->codec.mp_v4 ? ", IPv4" : "", c->codec.mp_v6 ? ", IPv6" : "", c->codec.as4 ? "" : ", 2-octet AS");

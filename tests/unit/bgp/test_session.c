@@ -181,6 +181,26 @@ static void failed_attempts_are_repeated_soon_then_at_connect_retry(void **state
 	assert_non_null(strstr(r.cause, "refused"));
 }
 
+/* What the peer said counts more than that it does not listen now. */
+static void failed_attempts_do_not_hide_the_real_cause(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_feed(&r, c, msg, wire_notification_build(msg, sizeof(msg), 6, 1, NULL, 0));
+	rig_run(&r, 1000);
+	bgp_closed(r.b, rig_last(&r)->id, -ECONNREFUSED, r.now);
+	assert_non_null(strstr(r.cause, "refused"));
+	assert_non_null(strstr(rig_info(&r).last_error, "6/1"));
+	rig_run(&r, 1000);
+	rig_establish(&r);
+	bgp_closed(r.b, rig_info(&r).conn, -ETIMEDOUT, r.now);
+	assert_non_null(strstr(rig_info(&r).last_error, "timed out"));
+}
+
 static void an_unanswered_attempt_is_given_up(void **state)
 {
 	struct rig_conn *c;
@@ -731,6 +751,7 @@ int main(void)
 		T(a_new_connection_of_the_peer_replaces_its_dead_one),
 		T(a_lost_collision_is_no_error),
 		T(failed_attempts_are_repeated_soon_then_at_connect_retry),
+		T(failed_attempts_do_not_hide_the_real_cause),
 		T(an_unanswered_attempt_is_given_up),
 		T(an_error_of_connect_itself_is_a_failed_attempt),
 		T(errors_are_followed_by_longer_pauses),
