@@ -8,9 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/build.h"
+#include "cli/bgp.h"
 #include "cli/client.h"
 #include "cli/file.h"
+#include "cli/page.h"
 #include "cli/show.h"
+#include "cli/table.h"
 
 enum { WAIT_MAX_S = 600 };
 
@@ -27,6 +31,12 @@ static void usage(FILE *f)
 	fprintf(f,
 		"usage: gwctl [--run-dir DIR] [--json] COMMAND\n"
 		"  show %s [--all]\n"
+		"  show routes                        of all owners; * is the one that counts\n"
+		"  show fib ADDRESS                   what the data plane does with packets to it\n"
+		"  show bgp summary\n"
+		"  show bgp neighbor PEER [routes | received-routes | advertised-routes]\n"
+		"  show bgp route [PREFIX]            all paths of each prefix, and what decided\n"
+		"  bgp clear PEER [soft]              begin the session anew; soft: exchange the routes anew\n"
 		"  tunnel NAME up [--wait SECONDS] | down | rekey [--ike]\n"
 		"  config check FILE [--no-secrets]   every error of the file, with its line\n"
 		"  config show FILE                   the canonical file, without secrets\n"
@@ -49,6 +59,17 @@ static void print_json(const json_t *data)
 	putchar('\n');
 }
 
+static void say_error(const struct opts *o, const char *why)
+{
+	fprintf(stderr, "gwctl: %s\n", why);
+	if (o->json) {
+		json_t *e = json_pack("{s:b, s:s}", "ok", 0, "error", why);
+
+		print_json(e);
+		json_decref(e);
+	}
+}
+
 /* Takes req over. NULL after the reason has been printed. */
 static json_t *ask(const struct opts *o, json_t *req, unsigned timeout_ms)
 {
@@ -65,32 +86,111 @@ static json_t *ask(const struct opts *o, json_t *req, unsigned timeout_ms)
 	json_decref(req);
 	if (r >= 0)
 		return data;
-	fprintf(stderr, "gwctl: %s\n", why);
-	if (o->json) {
-		json_t *e = json_pack("{s:b, s:s}", "ok", 0, "error", why);
-
-		print_json(e);
-		json_decref(e);
-	}
+	say_error(o, why);
 	return NULL;
+}
+
+/* A table in pages. Takes req over. Exit code. */
+static int ask_pages(const struct opts *o, json_t *req, const struct page_view *v, void *ctx)
+{
+	char why[1024] = "out of memory";
+	int fd = -1, r = -ENOMEM;
+
+	if (req)
+		r = fd = client_connect(o->run_dir, why, sizeof(why));
+	if (fd >= 0) {
+		r = page_print(stdout, fd, req, v, ctx, o->json, why, sizeof(why));
+		close(fd);
+	}
+	json_decref(req);
+	if (r >= 0)
+		return 0;
+	fflush(stdout);
+	say_error(o, why);
+	return 1;
+}
+
+/* Takes req over; data is printed by print(). Exit code. */
+static int ask_one(const struct opts *o, json_t *req, void (*print)(FILE *f, const json_t *data))
+{
+	json_t *data = ask(o, req, CLIENT_TIMEOUT_MS);
+
+	if (!data)
+		return 1;
+	if (o->json)
+		print_json(data);
+	else
+		print(stdout, data);
+	json_decref(data);
+	return 0;
+}
+
+static const char *subject; /* what was asked for: printers of one thing name it */
+
+static void print_fib(FILE *f, const json_t *data)
+{
+	show_fib(f, subject, data);
+}
+
+static void print_route(FILE *f, const json_t *data)
+{
+	bgp_route_print(f, subject, data);
+}
+
+static json_t *question(const char *what, const char *key, const char *value)
+{
+	json_t *q = json_pack("{s:s, s:s}", "op", "show", "what", what);
+
+	if (key)
+		json_object_set_new(q, key, json_string(value));
+	return q;
+}
+
+/* show bgp ... */
+static int run_show_bgp(const struct opts *o)
+{
+	static const struct {
+		const char *word, *what;
+	} tables[] = {
+		{"routes", "bgp-routes"}, {"received-routes", "bgp-received"}, {"advertised-routes", "bgp-advertised"}};
+	const char *verb = o->n > 2 ? o->word[2] : "";
+
+	subject = o->n > 3 ? o->word[3] : "";
+	if (o->n == 3 && !strcmp(verb, "summary"))
+		return ask_one(o, question("bgp-summary", NULL, NULL), bgp_summary_print);
+	if (o->n == 3 && !strcmp(verb, "route"))
+		return ask_pages(o, question("bgp-best", NULL, NULL), &bgp_table, NULL);
+	if (o->n == 4 && !strcmp(verb, "route"))
+		return ask_one(o, question("bgp-route", "prefix", subject), print_route);
+	if (o->n == 4 && !strcmp(verb, "neighbor"))
+		return ask_one(o, question("bgp-neighbor", "name", subject), bgp_neighbor_print);
+	for (unsigned i = 0; o->n == 5 && !strcmp(verb, "neighbor") && i < N_ELEMS(tables); i++)
+		if (!strcmp(o->word[4], tables[i].word))
+			return ask_pages(o, question(tables[i].what, "name", subject), &bgp_table, NULL);
+	return bad_usage(
+		"write: show bgp summary, show bgp neighbor PEER [routes|received-routes|advertised-routes], or "
+		"show bgp route [PREFIX]");
 }
 
 static int run_show(const struct opts *o)
 {
+	struct table_fit fit;
 	json_t *data;
 	bool ok = true;
 
+	if (o->n >= 2 && !strcmp(o->word[1], "bgp"))
+		return run_show_bgp(o);
+	if (o->n == 2 && !strcmp(o->word[1], "routes"))
+		return ask_pages(o, question("routes", NULL, NULL), &show_routes, &fit);
+	if (o->n == 3 && !strcmp(o->word[1], "fib")) {
+		subject = o->word[2];
+		return ask_one(o, question("fib", "address", subject), print_fib);
+	}
 	if (o->n != 2 || !show_knows(o->word[1]))
 		return bad_usage("show what?");
 	data = ask(o, json_pack("{s:s, s:s, s:b}", "op", "show", "what", o->word[1], "all", o->all), CLIENT_TIMEOUT_MS);
 	if (!data)
 		return 1;
-	if (json_is_array(json_object_get(data, "rows"))) {
-		json_t *rows = json_incref(json_object_get(data, "rows"));
-
-		json_decref(data);
-		data = rows;
-	}
 	if (o->json)
 		print_json(data);
 	else
@@ -129,6 +229,28 @@ static int run_tunnel(const struct opts *o)
 	return 0;
 }
 
+static int run_bgp(const struct opts *o)
+{
+	bool soft = o->n == 4 && !strcmp(o->word[3], "soft");
+	json_t *data;
+
+	if (o->n < 3 || o->n > 4 || strcmp(o->word[1], "clear") || (o->n == 4 && !soft))
+		return bad_usage("write: bgp clear PEER [soft]");
+	data = ask(o,
+		   json_pack("{s:s, s:s, s:s, s:b}", "op", "bgp", "action", "clear", "name", o->word[2], "soft", soft),
+		   CLIENT_TIMEOUT_MS);
+	if (!data)
+		return 1;
+	if (o->json)
+		print_json(data);
+	else if (soft)
+		printf("BGP peer %s: its routes are asked for and ours are sent again\n", o->word[2]);
+	else
+		printf("BGP peer %s: the session ends and begins anew (see: gwctl show bgp summary)\n", o->word[2]);
+	json_decref(data);
+	return 0;
+}
+
 static int run_config(const struct opts *o)
 {
 	if (o->n == 3 && !strcmp(o->word[1], "check"))
@@ -146,6 +268,8 @@ static int run(const struct opts *o)
 		return run_show(o);
 	if (!strcmp(noun, "tunnel"))
 		return run_tunnel(o);
+	if (!strcmp(noun, "bgp"))
+		return run_bgp(o);
 	if (!strcmp(noun, "config"))
 		return run_config(o);
 	if (!strcmp(noun, "help")) {

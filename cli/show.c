@@ -24,9 +24,17 @@ static const struct table_col ike_sas[] = {
 	{"expires_in_s", "EXPIRES", TABLE_TIME, 0},
 };
 
+/* Of several candidates of a prefix the one that counts has a star. */
 static const struct table_col routes[] = {
-	{"prefix", "PREFIX", TABLE_TEXT, 43}, {"via", "VIA", TABLE_TEXT, 39},   {"tunnel", "TUNNEL", TABLE_TEXT, 31},
-	{"port", "PORT", TABLE_TEXT, 31},     {"kind", "KIND", TABLE_TEXT, 12}, {"state", "STATE", TABLE_TEXT, 12},
+	{"mark", "", TABLE_TEXT, 1},
+	{"prefix", "PREFIX", TABLE_TEXT, 43},
+	{"kind", "KIND", TABLE_TEXT, 12},
+	{"distance", "DIST", TABLE_COUNT, 0},
+	{"nexthop", "NEXT-HOP", TABLE_TEXT, 39},
+	{"via", "VIA", TABLE_TEXT, 39},
+	{"tunnel", "TUNNEL", TABLE_TEXT, 31},
+	{"port", "PORT", TABLE_TEXT, 31},
+	{"state", "STATE", TABLE_TEXT, 12},
 };
 
 static const struct table_col ports[] = {
@@ -80,14 +88,55 @@ static void last_error(FILE *f, const json_t *row)
 		fprintf(f, "  next try in %s\n", table_time(retry, time));
 }
 
-static void route_error(FILE *f, const json_t *row)
+static void leg_line(FILE *f, const json_t *leg)
 {
-	char buf[TABLE_WIDTH - 10];
-	const char *s = words(row, "error", buf, sizeof(buf));
+	char via[48], tunnel[64], port[64];
+	const char *v = words(leg, "via", via, sizeof(via)), *t = words(leg, "tunnel", tunnel, sizeof(tunnel)),
+		   *p = words(leg, "port", port, sizeof(port));
 
-	if (s)
-		fprintf(f, "  error: %s\n", s);
+	fprintf(f, "  shared with %s%s%s%s%s\n",
+		t   ? "tunnel "
+		: p ? "port "
+		    : "",
+		t   ? t
+		: p ? p
+		    : "",
+		v ? " via " : "", v ? v : "", !t && !p && !v ? "nothing" : "");
 }
+
+/* The other legs of a route that shares its load, and why it is not in use. */
+static void route_detail(FILE *f, const json_t *row)
+{
+	const json_t *legs = json_object_get(row, "legs");
+	char buf[TABLE_WIDTH - 10];
+	const char *s = words(row, "cause", buf, sizeof(buf));
+
+	for (size_t i = 1; i < json_array_size(legs); i++)
+		leg_line(f, json_array_get(legs, i));
+	if (!s)
+		s = words(row, "error", buf, sizeof(buf));
+	if (s)
+		fprintf(f, "  %s\n", s);
+}
+
+static void route_rows(FILE *f, const json_t *rows, bool first, void *ctx)
+{
+	struct table_fit *fit = ctx;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) json_object_set_new(
+		row, "mark", json_string(json_is_true(json_object_get(row, "selected")) ? "*" : " "));
+	if (first && !json_array_size(rows)) {
+		fputs("no routes\n", f);
+		return;
+	}
+	if (first)
+		table_head(f, routes, N_ELEMS(routes), rows, fit);
+	table_rows(f, routes, N_ELEMS(routes), rows, fit, route_detail);
+}
+
+const struct page_view show_routes = {.rows = route_rows};
 
 static void end_line(FILE *f, const json_t *row, const char *what, const char *addr, const char *id)
 {
@@ -120,7 +169,6 @@ static const struct noun {
 	{"tunnels", "no tunnel is configured", tunnels, N_ELEMS(tunnels), last_error},
 	{"ike-sas", "no IKE SA", ike_sas, N_ELEMS(ike_sas), ike_detail},
 	{"child-sas", "no child SA", NULL, 0, NULL},
-	{"routes", "no routes", routes, N_ELEMS(routes), route_error},
 	{"ports", "no ports", ports, N_ELEMS(ports), NULL},
 	{"workers", "no workers: the data plane is not attached (is esplanade-dataplane running?)", workers,
 	 N_ELEMS(workers), NULL},
@@ -142,7 +190,7 @@ bool show_knows(const char *noun)
 
 const char *show_nouns(void)
 {
-	return "tunnels|ike-sas|child-sas|routes|ports|workers|drops";
+	return "tunnels|ike-sas|child-sas|ports|workers|drops";
 }
 
 bool show_print(FILE *f, const char *noun, const json_t *data)
@@ -158,4 +206,31 @@ bool show_print(FILE *f, const char *noun, const json_t *data)
 	else
 		child_print(f, data);
 	return true;
+}
+
+void show_fib(FILE *f, const char *addr, const json_t *data)
+{
+	const json_t *legs = json_object_get(data, "legs");
+	char prefix[64];
+	const char *p = words(data, "prefix", prefix, sizeof(prefix));
+	json_t *leg;
+	size_t i;
+
+	if (!json_is_true(json_object_get(data, "found"))) {
+		fprintf(f, "%s: no route: packets are dropped and counted as no-route\n", addr);
+		return;
+	}
+	fprintf(f, "%s: %s\n", addr, p ? p : "?");
+	json_array_foreach(legs, i, leg)
+	{
+		char via[48], tunnel[64], port[64], kind[32];
+		const char *v = words(leg, "via", via, sizeof(via)), *t = words(leg, "tunnel", tunnel, sizeof(tunnel)),
+			   *o = words(leg, "port", port, sizeof(port)), *k = words(leg, "kind", kind, sizeof(kind));
+
+		fprintf(f, "  %s%s%s%s%s\n", k ? k : "?", t || o ? " " : "",
+			t   ? t
+			: o ? o
+			    : "",
+			v ? " via " : "", v ? v : "");
+	}
 }

@@ -5,7 +5,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Is there such a noun? */
+#include "cli/page.h"
+
+/* Routes of all owners, in pages; ctx: a struct table_fit. */
+extern const struct page_view show_routes;
+/* What the data plane does with packets to addr. */
+void show_fib(FILE *f, const char *addr, const json_t *data);
+
+/* Is there such a noun (but for those above)? */
 bool show_knows(const char *noun);
 /* The nouns, for the usage: "tunnels|ike-sas|...". */
 const char *show_nouns(void);

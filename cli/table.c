@@ -6,7 +6,7 @@
 #include "base/build.h"
 #include "base/log.h"
 
-enum { COLS_MAX = 16, GAP = 2 };
+enum { GAP = 2 };
 
 const char *table_time(json_int_t s, char buf[TABLE_CELL])
 {
@@ -94,7 +94,7 @@ static bool to_the_right(enum table_kind kind)
 }
 
 /* What each column needs, then less for the widest until all fit. */
-static void widths(const struct table_col *cols, unsigned n, const json_t *rows, unsigned w[COLS_MAX])
+static void widths(const struct table_col *cols, unsigned n, const json_t *rows, unsigned w[TABLE_COLS_MAX])
 {
 	unsigned sum = (n - 1) * GAP;
 	char buf[TABLE_CELL];
@@ -133,26 +133,38 @@ static void put(FILE *f, const char *s, unsigned w, bool right, bool last)
 	fputs(last ? "\n" : "  ", f);
 }
 
-void table_print(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows,
-		 void (*detail)(FILE *f, const json_t *row))
+void table_head(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows, struct table_fit *fit)
 {
-	unsigned w[COLS_MAX];
+	widths(cols, n, rows, fit->w);
+	for (unsigned i = 0; i < n; i++)
+		put(f, cols[i].title, fit->w[i], to_the_right(cols[i].kind), i == n - 1);
+}
+
+void table_rows(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows, const struct table_fit *fit,
+		void (*detail)(FILE *f, const json_t *row))
+{
 	char buf[TABLE_CELL];
 	json_t *row;
 	size_t k;
 
-	if (!n || n > COLS_MAX)
-		return;
-	widths(cols, n, rows, w);
-	for (unsigned i = 0; i < n; i++)
-		put(f, cols[i].title, w[i], to_the_right(cols[i].kind), i == n - 1);
 	json_array_foreach(rows, k, row)
 	{
 		if (!json_is_object(row))
 			continue;
 		for (unsigned i = 0; i < n; i++)
-			put(f, table_cell(row, &cols[i], buf), w[i], to_the_right(cols[i].kind), i == n - 1);
+			put(f, table_cell(row, &cols[i], buf), fit->w[i], to_the_right(cols[i].kind), i == n - 1);
 		if (detail)
 			detail(f, row);
 	}
+}
+
+void table_print(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows,
+		 void (*detail)(FILE *f, const json_t *row))
+{
+	struct table_fit fit;
+
+	if (!n || n > TABLE_COLS_MAX)
+		return;
+	table_head(f, cols, n, rows, &fit);
+	table_rows(f, cols, n, rows, &fit, detail);
 }

@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { TABLE_WIDTH = 100, TABLE_CELL = 128 };
+enum { TABLE_WIDTH = 100, TABLE_CELL = 128, TABLE_COLS_MAX = 16 };
 
 enum table_kind {
 	TABLE_TEXT,
@@ -26,6 +26,13 @@ struct table_col {
 const char *table_cell(const json_t *row, const struct table_col *c, char buf[TABLE_CELL]);
 /* Seconds in words. */
 const char *table_time(json_int_t s, char buf[TABLE_CELL]);
+/* The same for rows that come in parts: widths are those that the first part asks for. */
+struct table_fit {
+	unsigned w[TABLE_COLS_MAX];
+};
+void table_head(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows, struct table_fit *fit);
+void table_rows(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows, const struct table_fit *fit,
+		void (*detail)(FILE *f, const json_t *row));
 /* rows: an array of objects; what is no object is left out. detail (may be NULL) adds lines below a row. */
 void table_print(FILE *f, const struct table_col *cols, unsigned n, const json_t *rows,
 		 void (*detail)(FILE *f, const json_t *row));

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,14 @@ static void usage_is_exit_2_on_stderr(void **state)
 	assert_int_equal(run("tunnel", "a", "up", "--wait", "-1", NULL), 2);
 	assert_int_equal(run("config", "check", NULL), 2);
 	assert_int_equal(run("config", "mend", "x", NULL), 2);
+	assert_int_equal(run("show", "fib", NULL), 2);
+	assert_int_equal(run("show", "bgp", NULL), 2);
+	assert_int_equal(run("show", "bgp", "neighbor", NULL), 2);
+	assert_int_equal(run("show", "bgp", "neighbor", "x", "dreams", NULL), 2);
+	assert_int_equal(run("show", "bgp", "summary", "x", NULL), 2);
+	assert_int_equal(run("bgp", "clear", NULL), 2);
+	assert_int_equal(run("bgp", "clear", "x", "hard", NULL), 2);
+	assert_int_equal(run("bgp", "restart", "x", NULL), 2);
 	assert_int_equal(run("--bogus", "show", "tunnels", NULL), 2);
 	assert_int_equal(run("--run-dir", NULL), 2);
 }
@@ -143,13 +153,13 @@ static void good_file_is_counted(void **state)
 
 static void bad_file_is_exit_1_with_every_line(void **state)
 {
-	char *cfg = file("bad.yaml", 0600, "ports: {wan0: {}}\nbgp: {}\n");
+	char *cfg = file("bad.yaml", 0600, "ports: {wan0: {}}\nnat: {}\n");
 
 	(void)state;
 	assert_int_equal(run("config", "check", cfg, NULL), 1);
 	assert_string_equal(out, "");
 	assert_non_null(strstr(err, "bad.yaml:1: ports.wan0: `device` is missing"));
-	assert_non_null(strstr(err, "bad.yaml:2: `bgp` is not in this release: remove it"));
+	assert_non_null(strstr(err, "bad.yaml:2: `nat` is not in this release: remove it"));
 	assert_int_equal(run("config", "check", cfg, "--json", NULL), 1);
 	assert_non_null(strstr(out, "\"line\": 2"));
 	assert_int_equal(run("config", "show", cfg, NULL), 1);
@@ -169,8 +179,8 @@ static void no_daemon_is_exit_1_with_the_cure(void **state)
 	assert_non_null(strstr(out, "\"ok\": false"));
 }
 
-/* A control plane that gives every visitor the same answer, `times` times; the requests' text goes to a pipe. */
-static pid_t fake(const char *reply, unsigned times, int *requests)
+/* A control plane that gives these answers, to one visitor or to one visitor each; the requests' text goes to a pipe. */
+static pid_t fake_many(const char *const *replies, unsigned times, bool one_visit, int *requests)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), p[2];
@@ -190,21 +200,34 @@ static pid_t fake(const char *reply, unsigned times, int *requests)
 		return pid;
 	}
 	alarm(20); /* nobody waits for us when a check has failed */
-	for (; times; times--) {
-		size_t n = strlen(reply);
-		uint8_t head[4] = {0, 0, (uint8_t)(n >> 8), (uint8_t)n};
+	for (unsigned i = 0; i < times; i++) {
+		static int c = -1;
+		size_t n = strlen(replies[i]);
+		uint8_t head[4];
 		char buf[1024];
-		int c = accept(fd, NULL, NULL);
-		ssize_t k = recv(c, head, 4, MSG_WAITALL) == 4 ? recv(c, buf, head[3], MSG_WAITALL) : -1;
+		ssize_t k;
 
+		if (!i || !one_visit)
+			c = accept(fd, NULL, NULL);
+		k = recv(c, head, 4, MSG_WAITALL) == 4 ? recv(c, buf, head[3], MSG_WAITALL) : -1;
+		memset(head, 0, sizeof(head));
 		head[2] = (uint8_t)(n >> 8);
 		head[3] = (uint8_t)n;
 		if (k <= 0 || write(p[1], buf, (size_t)k) != k || write(c, head, 4) != 4 ||
-		    write(c, reply, n) != (ssize_t)n)
+		    write(c, replies[i], n) != (ssize_t)n)
 			_exit(1);
-		close(c);
+		if (!one_visit)
+			close(c);
 	}
 	_exit(0);
+}
+
+static pid_t fake(const char *reply, unsigned times, int *requests)
+{
+	const char *replies[4] = {reply, reply, reply, reply};
+
+	assert_true(times <= N_ELEMS(replies));
+	return fake_many(replies, times, false, requests);
 }
 
 static void end_fake(pid_t pid, int requests, const char *want)
@@ -268,6 +291,104 @@ static void refusal_is_exit_1_with_its_reason(void **state)
 	end_fake(pid, requests, "{\"op\":\"tunnel\",\"name\":\"x\",\"action\":\"up\",\"ike\":false,\"wait_s\":0}");
 }
 
+static void a_large_table_comes_in_pages(void **state)
+{
+	static const char *const pages[] = {
+		"{\"ok\":true,\"data\":{\"router_id\":\"10.2.2.2\",\"as\":65050,\"table_version\":2,\"more\":true,"
+		"\"after\":"
+		"\"10.0.0.0/8\",\"rows\":[{\"prefix\":\"10.0.0.0/8\",\"origin\":\"IGP\"}]}}",
+		"{\"ok\":true,\"data\":{\"more\":false,\"after\":\"11.0.0.0/8\",\"rows\":[{\"prefix\":\"11.0.0.0/"
+		"8\",\"origin\":"
+		"\"EGP\"}]}}",
+	};
+	static const char asked[] =
+		"{\"op\":\"show\",\"what\":\"bgp-received\",\"name\":\"x\"}"
+		"{\"op\":\"show\",\"what\":\"bgp-received\",\"name\":\"x\",\"after\":\"10.0.0.0/8\"}";
+	int requests;
+	json_t *doc;
+	pid_t pid;
+
+	(void)state;
+	pid = fake_many(pages, 2, true, &requests);
+	assert_int_equal(run("--run-dir", dir, "show", "bgp", "neighbor", "x", "received-routes", NULL), 0);
+	assert_non_null(strstr(out, "local router ID is 10.2.2.2\n"));
+	assert_non_null(strstr(out, "   10.0.0.0/8 "));
+	assert_non_null(strstr(out, "   11.0.0.0/8 "));
+	assert_non_null(strstr(out, "Total number of prefixes 2\n"));
+	end_fake(pid, requests, asked);
+	pid = fake_many(pages, 2, true, &requests);
+	assert_int_equal(run("--run-dir", dir, "show", "bgp", "neighbor", "x", "received-routes", "--json", NULL), 0);
+	end_fake(pid, requests, asked);
+	doc = json_loads(out, 0, NULL);
+	assert_non_null(doc);
+	assert_int_equal(json_integer_value(json_object_get(doc, "total")), 2);
+	assert_int_equal(json_array_size(json_object_get(doc, "rows")), 2);
+	assert_int_equal(json_integer_value(json_object_get(doc, "as")), 65050);
+	assert_null(json_object_get(doc, "after"));
+	json_decref(doc);
+	pid = fake_many(pages, 2, true, &requests);
+	assert_int_equal(run("--run-dir", dir, "show", "routes", "--json", NULL), 0);
+	end_fake(pid, requests,
+		 "{\"op\":\"show\",\"what\":\"routes\"}{\"op\":\"show\",\"what\":\"routes\",\"after\":\"10.0.0.0/8\"}");
+	doc = json_loads(out, 0, NULL);
+	assert_int_equal(json_array_size(doc), 2);
+	json_decref(doc);
+}
+
+static void a_page_that_is_none_is_refused(void **state)
+{
+	static const char *const pages[] = {
+		"{\"ok\":true,\"data\":{\"more\":true,\"after\":\"10.0.0.0/8\",\"rows\":[{\"prefix\":\"10.0.0.0/"
+		"8\"}]}}",
+		"{\"ok\":true,\"data\":[]}",
+	};
+	int requests;
+	pid_t pid = fake_many(pages, 2, true, &requests);
+
+	(void)state;
+	assert_int_equal(run("--run-dir", dir, "show", "routes", NULL), 1);
+	assert_non_null(strstr(out, "10.0.0.0/8"));
+	assert_non_null(strstr(err, "no page of a table"));
+	end_fake(pid, requests,
+		 "{\"op\":\"show\",\"what\":\"routes\"}{\"op\":\"show\",\"what\":\"routes\",\"after\":\"10.0.0.0/8\"}");
+}
+
+static void bgp_commands_say_what_they_ask(void **state)
+{
+	int requests;
+	pid_t pid = fake("{\"ok\":true,\"data\":[]}", 3, &requests);
+
+	(void)state;
+	assert_int_equal(run("--run-dir", dir, "bgp", "clear", "x", NULL), 0);
+	assert_non_null(strstr(out, "begins anew"));
+	assert_int_equal(run("--run-dir", dir, "bgp", "clear", "x", "soft", NULL), 0);
+	assert_null(strstr(out, "begins anew"));
+	assert_int_equal(run("--run-dir", dir, "show", "bgp", "route", "10.1.0.0/16", NULL), 0);
+	assert_string_equal(out, "no route to 10.1.0.0/16 from BGP\n");
+	end_fake(pid, requests,
+		 "{\"op\":\"bgp\",\"action\":\"clear\",\"name\":\"x\",\"soft\":false}"
+		 "{\"op\":\"bgp\",\"action\":\"clear\",\"name\":\"x\",\"soft\":true}"
+		 "{\"op\":\"show\",\"what\":\"bgp-route\",\"prefix\":\"10.1.0.0/16\"}");
+}
+
+static void the_fib_is_asked_for_an_address(void **state)
+{
+	int requests;
+	pid_t pid =
+		fake("{\"ok\":true,\"data\":{\"found\":true,\"prefix\":\"10.1.0.0/16\",\"legs\":[{\"kind\":\"tunnel\","
+		     "\"tunnel\":\"azure\"},{\"kind\":\"port\",\"port\":\"wan0\",\"via\":\"203.0.113.1\"}]}}",
+		     1, &requests);
+
+	(void)state;
+	assert_int_equal(run("--run-dir", dir, "show", "fib", "10.1.2.3", NULL), 0);
+	assert_string_equal(out, "10.1.2.3: 10.1.0.0/16\n  tunnel azure\n  port wan0 via 203.0.113.1\n");
+	end_fake(pid, requests, "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.1.2.3\"}");
+	pid = fake("{\"ok\":true,\"data\":{\"found\":false}}", 1, &requests);
+	assert_int_equal(run("--run-dir", dir, "show", "fib", "10.1.2.3", NULL), 0);
+	assert_non_null(strstr(out, "no route"));
+	end_fake(pid, requests, "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.1.2.3\"}");
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -291,6 +412,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(answer_is_shown_as_table_or_json),
 		cmocka_unit_test(tunnel_commands_say_what_they_ask),
 		cmocka_unit_test(refusal_is_exit_1_with_its_reason),
+		cmocka_unit_test(a_large_table_comes_in_pages),
+		cmocka_unit_test(a_page_that_is_none_is_refused),
+		cmocka_unit_test(bgp_commands_say_what_they_ask),
+		cmocka_unit_test(the_fib_is_asked_for_an_address),
 	};
 
 	if (argc != 2) {

@@ -20,7 +20,13 @@ static char *show(const char *noun, const char *json)
 	FILE *f = open_memstream(&text, &n);
 
 	assert_non_null(data);
-	assert_true(show_print(f, noun, data));
+	if (!strcmp(noun, "routes")) {
+		struct table_fit fit;
+
+		show_routes.rows(f, data, true, &fit);
+	} else {
+		assert_true(show_print(f, noun, data));
+	}
 	fclose(f);
 	json_decref(data);
 	return text;
@@ -65,7 +71,7 @@ static void tunnels_show_state_counters_and_the_last_error(void **state)
 
 static void no_rows_are_said_in_words(void **state)
 {
-	static const char *const nouns[] = {"tunnels", "ike-sas", "child-sas", "routes", "ports", "workers", "drops"};
+	static const char *const nouns[] = {"tunnels", "ike-sas", "child-sas", "ports", "workers", "drops"};
 
 	(void)state;
 	expect("tunnels", "[]", "no tunnel is configured\n");
@@ -86,8 +92,29 @@ static void missing_and_odd_values_are_a_dash(void **state)
 	expect("routes",
 	       "[{\"prefix\":\"10.0.0.0/8\",\"via\":\"\",\"tunnel\":null,\"port\":{\"a\":1},\"state\":[1]}, 7, [], "
 	       "null]",
-	       "PREFIX      VIA  TUNNEL  PORT  KIND  STATE\n"
-	       "10.0.0.0/8  -    -       -     -     -\n");
+	       "   PREFIX      KIND  DIST  NEXT-HOP  VIA  TUNNEL  PORT  STATE\n"
+	       "   10.0.0.0/8  -        -  -         -    -       -     -\n");
+}
+
+static void routes_show_who_counts_and_why_others_do_not(void **state)
+{
+	(void)state;
+	expect("routes",
+	       "[{\"prefix\":\"10.1.0.0/"
+	       "16\",\"kind\":\"static\",\"distance\":1,\"nexthop\":\"192.0.2.1\",\"via\":\"192.0.2.1\","
+	       "\"tunnel\":\"\",\"port\":\"lan0\",\"selected\":true,\"state\":\"installed\",\"cause\":\"\",\"legs\":[{}"
+	       ","
+	       "{\"tunnel\":\"b\"},{\"port\":\"wan0\",\"via\":\"203.0.113.1\"}]},"
+	       "{\"prefix\":\"10.1.0.0/16\",\"kind\":\"bgp\",\"distance\":20,\"nexthop\":\"172.16.0.6\",\"via\":\"\","
+	       "\"tunnel\":\"azure\",\"port\":\"\",\"selected\":false,\"state\":\"inactive\",\"cause\":\"the static "
+	       "route of "
+	       "distance 1 counts\"}]",
+	       "   PREFIX       KIND    DIST  NEXT-HOP    VIA        TUNNEL  PORT  STATE\n"
+	       "*  10.1.0.0/16  static     1  192.0.2.1   192.0.2.1  -       lan0  installed\n"
+	       "  shared with tunnel b\n"
+	       "  shared with port wan0 via 203.0.113.1\n"
+	       "   10.1.0.0/16  bgp       20  172.16.0.6  -          azure   -     inactive\n"
+	       "  the static route of distance 1 counts\n");
 }
 
 static void foreign_text_cannot_move_the_cursor(void **state)
@@ -250,6 +277,7 @@ int main(void)
 		cmocka_unit_test(tunnels_show_state_counters_and_the_last_error),
 		cmocka_unit_test(no_rows_are_said_in_words),
 		cmocka_unit_test(missing_and_odd_values_are_a_dash),
+		cmocka_unit_test(routes_show_who_counts_and_why_others_do_not),
 		cmocka_unit_test(foreign_text_cannot_move_the_cursor),
 		cmocka_unit_test(every_table_fits_a_hundred_columns),
 		cmocka_unit_test(numbers_and_times_are_scaled),
