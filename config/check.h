@@ -9,7 +9,7 @@ struct index;
 void check_all(struct load *l);
 /* Ports, addresses and routes (check_net.c). routed[n_tunnels]: set where a route leads into the tunnel. */
 void check_net(struct load *l, const struct index *tunnels, bool *routed);
-/* The way to each peer (check_peer.c). */
+/* The way to each peer of IKE and BGP (check_peer.c). */
 void check_peers(struct load *l);
 /* `bgp`: what follows from other fields is filled in (check_bgp.c). */
 void check_bgp(struct load *l);

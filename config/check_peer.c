@@ -1,4 +1,4 @@
-/* The way to each peer: what is sent to it in ESP must leave by a port. */
+/* The way to each peer: what is sent to it in ESP must leave by a port, and BGP must have one at all. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +90,31 @@ static int neighbour_len(const struct config *c, const struct ip_addr *a)
 	return len;
 }
 
+/* A session whose packets go nowhere, or in clear past the tunnel, is no error of the file: routes may be added later. */
+static void note_way(struct load *l, const struct ways *w, const struct cfg_bgp_peer *p)
+{
+	const struct cfg_route *r = way_to(w, &p->addr, -1);
+	char to[IP_STR], peer[IP_STR];
+
+	if (!p->addr.family || neighbour_len(l->c, &p->addr) >= 0 || (r && r->tunnel[0]))
+		return;
+	ip_str(&p->addr, peer);
+	l->path[0] = "bgp";
+	l->path[1] = "peers";
+	l->path[2] = p->name;
+	l->path[3] = "address";
+	l->depth = 4;
+	if (!r || r->blackhole)
+		load_note(l, load_line(l, &p->addr), "no route leads to %s: add {to: %s/32, tunnel: NAME} to routes",
+			  peer, peer);
+	else if (p->kind == CFG_BGP_AZURE_VPN_GATEWAY)
+		load_note(
+			l, load_line(l, &p->addr),
+			"the way to %s leads past the tunnels (route to %s, line %u): add {to: %s/32, tunnel: NAME} to "
+			"routes",
+			peer, ip_prefix_str(&r->to, to), r->line, peer);
+}
+
 void check_peers(struct load *l)
 {
 	const struct config *c = l->c;
@@ -115,6 +140,8 @@ void check_peers(struct load *l)
 			   ip_str(&t->remote.addr, peer), r->blackhole ? "a blackhole" : "tunnel ", r->tunnel,
 			   ip_prefix_str(&r->to, to), r->line, peer);
 	}
+	for (unsigned i = 0; i < c->bgp.n_peers; i++)
+		note_way(l, &ways, &c->bgp.peer[i]);
 	l->depth = 0;
 	free(ways.r);
 }

@@ -187,7 +187,8 @@ static void notes_name_the_line(void **state)
 				   "    a: {address: 172.16.0.6, as: 65010}\n"
 				   "    b: {address: 172.16.0.7, as: 65010, import: all, export: all}\n"
 				   "    c: {kind: azure-vpn-gateway, address: 172.16.0.8, as: 65011, import: all,\n"
-				   "      export: all, hold-time: 30s, max-prefix-out: 0}\n");
+				   "      export: all, hold-time: 30s, max-prefix-out: 0}\n"
+				   "routes: [{to: 172.16.0.0/16, tunnel: t}]\n" TUNNEL);
 
 	(void)state;
 	assert_int_equal(c->notes.n, 4);
@@ -201,6 +202,40 @@ static void notes_name_the_line(void **state)
 	assert_non_null(strstr(c->notes.e[2].text, "less than 180 s is not reliable with an Azure VPN gateway"));
 	assert_non_null(strstr(c->notes.e[3].text, "closes the session above its limit, 4000 prefixes"));
 	config_free(c);
+}
+
+static void has_note(const char *routes, const char *words)
+{
+	char *text = xasprintf(GATEWAY PORTS TUNNEL "policies: {all: [{permit: {}}]}\nbgp: {as: 65050, peers: {\n"
+						    "  vgw: {kind: azure-vpn-gateway, address: 172.16.0.6, as: 65010,"
+						    " import: all, export: all}}}\nroutes: [%s]\n",
+			       routes);
+	struct config *c = load(text);
+
+	assert_int_equal(c->notes.n, words ? 1 : 0);
+	if (words && strcmp(c->notes.e[0].text, words))
+		print_error("%s\n", c->notes.e[0].text);
+	if (words)
+		assert_string_equal(c->notes.e[0].text, words);
+	config_free(c);
+	free(text);
+}
+
+/* The way to the peer that the routes give. */
+static void peers_without_a_way_are_noted(void **state)
+{
+	(void)state;
+	has_note("", "bgp.peers.vgw.address: no route leads to 172.16.0.6: add {to: 172.16.0.6/32, tunnel: NAME} to "
+		     "routes");
+	has_note("{to: 172.16.0.6/32, tunnel: t}", NULL);
+	has_note("{to: 172.16.0.0/16, tunnel: t}, {to: 0.0.0.0/0, via: 203.0.113.1}", NULL);
+	has_note("{to: 172.16.0.0/16, blackhole: true}",
+		 "bgp.peers.vgw.address: no route leads to 172.16.0.6: add {to: "
+		 "172.16.0.6/32, tunnel: NAME} to routes");
+	has_note(
+		"{to: 172.16.0.0/16, tunnel: t, distance: 9}, {to: 172.16.0.0/16, via: 203.0.113.1}",
+		"bgp.peers.vgw.address: the way to 172.16.0.6 leads past the tunnels (route to 172.16.0.0/16, line 9): "
+		"add {to: 172.16.0.6/32, tunnel: NAME} to routes");
 }
 
 /* ---- passwords ---- */
@@ -357,6 +392,7 @@ int main(void)
 		cmocka_unit_test(lengths_of_prefix_rules),
 		cmocka_unit_test(entries_of_policies),
 		cmocka_unit_test(notes_name_the_line),
+		cmocka_unit_test(peers_without_a_way_are_noted),
 		cmocka_unit_test(passwords_are_read_and_not_shown),
 		cmocka_unit_test(bad_password_files_are_refused),
 		cmocka_unit_test(inline_password_in_an_open_file_is_refused),

@@ -153,6 +153,64 @@ static void same_tunnel(const struct cfg_tunnel *a, const struct cfg_tunnel *b)
 	assert_memory_equal(&x, &y, sizeof(x));
 }
 
+static void same_bgp(const struct cfg_bgp *a, const struct cfg_bgp *b)
+{
+	assert_int_equal(a->as, b->as);
+	assert_int_equal(a->router_id, b->router_id);
+	assert_int_equal(a->multipath, b->multipath);
+	assert_int_equal(a->port, b->port);
+	assert_int_equal(a->n_originate, b->n_originate);
+	for (unsigned i = 0; i < a->n_originate; i++)
+		assert_memory_equal(&a->originate[i], &b->originate[i], sizeof(a->originate[i]));
+	assert_int_equal(a->n_peers, b->n_peers);
+	for (unsigned i = 0; i < a->n_peers; i++) {
+		struct cfg_bgp_peer x = a->peer[i], y = b->peer[i];
+
+		x.line = y.line = 0;
+		assert_true(!x.password == !y.password);
+		x.password = y.password = NULL;
+		assert_memory_equal(&x, &y, sizeof(x));
+	}
+}
+
+static void same_lists(const struct config *a, const struct config *b)
+{
+	assert_int_equal(a->n_prefix_lists, b->n_prefix_lists);
+	for (unsigned i = 0; i < a->n_prefix_lists; i++) {
+		assert_string_equal(a->prefix_list[i].name, b->prefix_list[i].name);
+		assert_int_equal(a->prefix_list[i].n_rules, b->prefix_list[i].n_rules);
+		for (unsigned j = 0; j < a->prefix_list[i].n_rules; j++) {
+			struct cfg_prefix_rule x = a->prefix_list[i].rule[j], y = b->prefix_list[i].rule[j];
+
+			x.line = y.line = 0;
+			assert_memory_equal(&x, &y, sizeof(x));
+		}
+	}
+	assert_int_equal(a->n_as_path_lists, b->n_as_path_lists);
+	for (unsigned i = 0; i < a->n_as_path_lists; i++) {
+		assert_string_equal(a->as_path_list[i].name, b->as_path_list[i].name);
+		assert_int_equal(a->as_path_list[i].n_rules, b->as_path_list[i].n_rules);
+		for (unsigned j = 0; j < a->as_path_list[i].n_rules; j++) {
+			const struct cfg_as_path_rule *x = &a->as_path_list[i].rule[j],
+						      *y = &b->as_path_list[i].rule[j];
+
+			assert_int_equal(x->permit, y->permit);
+			assert_string_equal(x->regex, y->regex);
+		}
+	}
+	assert_int_equal(a->n_policies, b->n_policies);
+	for (unsigned i = 0; i < a->n_policies; i++) {
+		assert_string_equal(a->policy[i].name, b->policy[i].name);
+		assert_int_equal(a->policy[i].n_entries, b->policy[i].n_entries);
+		for (unsigned j = 0; j < a->policy[i].n_entries; j++) {
+			struct cfg_policy_entry x = a->policy[i].entry[j], y = b->policy[i].entry[j];
+
+			x.line = y.line = 0;
+			assert_memory_equal(&x, &y, sizeof(x));
+		}
+	}
+}
+
 static void same_config(const struct config *a, const struct config *b)
 {
 	assert_string_equal(a->gateway_name, b->gateway_name);
@@ -170,6 +228,8 @@ static void same_config(const struct config *a, const struct config *b)
 	assert_int_equal(a->n_tunnels, b->n_tunnels);
 	for (unsigned i = 0; i < a->n_tunnels; i++)
 		same_tunnel(&a->tunnel[i], &b->tunnel[i]);
+	same_bgp(&a->bgp, &b->bgp);
+	same_lists(a, b);
 }
 
 /* print must parse back. */
