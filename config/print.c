@@ -125,7 +125,13 @@ static void put_id(FILE *f, const struct cfg_id *id)
 	char text[2 * CFG_ID_MAX + 16];
 
 	fputs("      id: ", f);
-	print_quoted(f, cfg_id_str(id, text, sizeof(text)));
+	if (id->type == CFG_ID_EMAIL) { /* as text for people its `\` and `"` are escaped: not here, YAML does that */
+		memcpy(text, id->b, id->len);
+		text[id->len] = '\0';
+	} else {
+		cfg_id_str(id, text, sizeof(text));
+	}
+	print_quoted(f, text);
 	fputc('\n', f);
 }
 
