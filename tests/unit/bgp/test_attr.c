@@ -408,7 +408,8 @@ static void parts_are_replaced(void **state)
 	assert_int_equal(d.a.hops, 0);
 	octets_are(d.a.data, attr_data_len(&d.a), "6162636465666768696a6b6c e0 63 01 07");
 	assert_int_equal(attr_set_part(&d, 1, big, sizeof(big) - 15), -E2BIG);
-	assert_int_equal(attr_set_part(&d, 1, big, sizeof(big) - 16), 0);
+	for (unsigned i = 0; i < 2; i++) /* the same once more */
+		assert_int_equal(attr_set_part(&d, 1, big, sizeof(big) - 16), 0);
 }
 
 static void sets_are_put_into_words(void **state)

@@ -189,6 +189,7 @@ static void bad_opens_get_their_notification(void **state)
 		{"multiprotocol of 3 octets", OPEN "07 02 05 01 03 000100", 0, ""},
 		{"multiprotocol of 5 octets", OPEN "09 02 07 01 05 0001000100", 0, ""},
 		{"route refresh of 1 octet", OPEN "05 02 03 02 01 00", 0, ""},
+		{"extended, first length 0", OPEN "00 ff 0003 02 0000", 0, ""}, /* RFC 9072 2: not 0 */
 		{"extended length cut", OPEN "ff ff 00", 0, ""},
 		{"extended length too large", OPEN "ff ff 0004 02 0000", 0, ""},
 		{"extended length too small", OPEN "ff ff 0002 02 0000", 0, ""},
