@@ -203,6 +203,7 @@ static void look_at_touched(struct gateway *g)
 	list_each_safe (e, &g->touched) {
 		struct tunnel *t = list_entry(e, struct tunnel, touched);
 		struct ike_tunnel_info info;
+		bool up;
 
 		list_del(&t->touched);
 		if (!t->known || ike_tunnel_info(g->ike, t->handle.slot, &info))
@@ -210,10 +211,12 @@ static void look_at_touched(struct gateway *g)
 		if (!info.n_child && info.n_ike && t->peer_error[0])
 			status_settle(g->status, t->handle.slot, t->peer_error);
 		t->peer_error[0] = '\0';
-		if (!info.n_child == !t->up_since_ms)
+		/* what has an inbound half only would swallow what routes send into it */
+		up = info.n_child && (t->up_since_ms || info.n_sending);
+		if (up == !!t->up_since_ms)
 			continue;
-		t->up_since_ms = info.n_child ? loop_now_ms() : 0;
-		feed_tunnel_up(g->feed, t, info.n_child);
+		t->up_since_ms = up ? loop_now_ms() : 0;
+		feed_tunnel_up(g->feed, t, up);
 	}
 }
 

@@ -340,6 +340,8 @@ void child_out_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	c->out = HALF_READY;
 	if (!c->up_since_ms && c->state == IKE_CHILD_INSTALLING)
 		go_live(k, sa, c);
+	else if (!old)
+		notice_child(k, sa, c, IKE_NOTICE_CHILD_SENDS, "");
 	if (!old)
 		return;
 	child_drop_out(k, old);

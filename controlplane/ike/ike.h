@@ -61,6 +61,7 @@ struct ike_child_half {
 	X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed")     \
 	X(IKE_NOTICE_IKE_DOWN, "ike-down")           \
 	X(IKE_NOTICE_CHILD_UP, "child-up")           \
+	X(IKE_NOTICE_CHILD_SENDS, "child-sends")     \
 	X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed") \
 	X(IKE_NOTICE_CHILD_DOWN, "child-down")       \
 	X(IKE_NOTICE_FAILED, "failed")               \
@@ -218,9 +219,10 @@ struct ike_child_info {
 struct ike_tunnel_info {
 	bool wanted;             /* it is to be up */
 	uint32_t n_ike, n_child; /* established */
-	uint32_t attempts;       /* since it was last up */
-	uint64_t retry_at_ms;    /* 0: not waiting */
-	char last_error[256];    /* words, escaped; "" */
+	uint32_t n_sending;   /* children that can send: who answered waits for the peer to show that it has the pair */
+	uint32_t attempts;    /* since it was last up */
+	uint64_t retry_at_ms; /* 0: not waiting */
+	char last_error[256]; /* words, escaped; "" */
 };
 
 /* fn returns false to stop. info is lent. */

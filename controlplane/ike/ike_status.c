@@ -106,6 +106,7 @@ int ike_tunnel_info(const struct ike *k, uint32_t index, struct ike_tunnel_info 
 
 			/* what is still being installed carries nothing yet */
 			out->n_child += child_alive(c) && c->state != IKE_CHILD_INSTALLING;
+			out->n_sending += c->out == HALF_READY && !c->lost;
 		}
 	}
 	return 0;
