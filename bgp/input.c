@@ -1,28 +1,42 @@
 #include "bgp/peer.h"
 
+/* The next prefixes of a field, at most as many as the RIB looks ahead. */
+static unsigned take(struct peer *p, struct rd *nlri, uint8_t family, struct ip_prefix prefix[RIB_AHEAD])
+{
+	unsigned n = 0;
+
+	while (n < RIB_AHEAD && update_next(nlri, family, &prefix[n]))
+		n++;
+	rib_prefetch(p->b->rib, family, prefix, n);
+	return n;
+}
+
 static void withdraw(struct peer *p, struct rd nlri, uint8_t family)
 {
-	struct ip_prefix prefix;
+	struct ip_prefix prefix[RIB_AHEAD];
+	unsigned n;
 
-	while (update_next(&nlri, family, &prefix))
-		rib_withdraw(p->b->rib, p->index, &prefix);
+	while ((n = take(p, &nlri, family, prefix)))
+		for (unsigned i = 0; i < n; i++)
+			rib_withdraw(p->b->rib, p->index, &prefix[i]);
 }
 
 /* False: more than max-prefix-in. err is RFC 4486 4's: AFI, SAFI, the limit. */
 static bool announce(struct conn *c, struct rd nlri, uint8_t family, const struct bgp_attrs *a)
 {
 	struct peer *p = c->peer;
-	struct ip_prefix prefix;
+	struct ip_prefix prefix[RIB_AHEAD];
+	uint32_t max = p->cfg.max_prefix_in;
+	unsigned n;
 
-	while (update_next(&nlri, family, &prefix)) {
-		uint32_t max = p->cfg.max_prefix_in;
-
-		rib_update(p->b->rib, p->index, &prefix, a);
-		if (max && rib_received(p->b->rib, p->index) > max) {
-			input_limit(c, family);
-			return false;
+	while ((n = take(p, &nlri, family, prefix)))
+		for (unsigned i = 0; i < n; i++) {
+			rib_update(p->b->rib, p->index, &prefix[i], a);
+			if (max && rib_received(p->b->rib, p->index) > max) {
+				input_limit(c, family);
+				return false;
+			}
 		}
-	}
 	return true;
 }
 

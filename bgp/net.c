@@ -7,7 +7,7 @@
 #include "base/build.h"
 #include "base/xalloc.h"
 
-enum { BITS_MIN = 6, BITS_MAX = 31 };
+enum { BITS_MIN = 6 /* of 31 at most: memory ends long before */ };
 
 void net_init(struct net_table *t, uint8_t family, uint64_t seed)
 {
@@ -15,24 +15,22 @@ void net_init(struct net_table *t, uint8_t family, uint64_t seed)
 	slab_init(&t->rows, (uint32_t)(sizeof(struct net) + t->size));
 	/* odd, and with enough set bits: it multiplies */
 	t->seed = (seed ^ 0x9e3779b97f4a7c15) | 1;
-	t->bucket = xcalloc(1u << t->bits, sizeof(*t->bucket));
+	t->slot = xcalloc((size_t)1 << t->bits, sizeof(*t->slot));
 }
 
 void net_fini(struct net_table *t)
 {
 	slab_fini(&t->rows);
-	free(t->bucket);
-	t->bucket = NULL;
+	free(t->slot);
+	t->slot = NULL;
 }
 
-/* A multiplication spreads upwards: the high bits are the good ones. */
-static uint32_t slot(const struct net_table *t, const uint8_t *addr, uint8_t len)
+static inline uint64_t hash(const struct net_table *t, const uint8_t *addr, uint8_t len)
 {
-	uint64_t k = 0, hi, lo;
+	uint64_t k, hi, lo;
+	uint32_t a;
 
 	if (t->size == 4) {
-		uint32_t a;
-
 		memcpy(&a, addr, sizeof(a));
 		k = (uint64_t)len << 32 | a;
 	} else {
@@ -42,75 +40,136 @@ static uint32_t slot(const struct net_table *t, const uint8_t *addr, uint8_t len
 	}
 	k *= t->seed;
 	k ^= k >> 32;
-	k *= 0xd6e8feb86659fd93;
-	return (uint32_t)(k >> (64 - t->bits));
+	return k * 0xd6e8feb86659fd93;
 }
 
-static bool same(const struct net_table *t, const struct net *n, const uint8_t *addr, uint8_t len)
+/* A multiplication spreads upwards: the highest bits are the best ones, and say where; those below them go into the slot. */
+static inline uint32_t home(const struct net_table *t, uint64_t h)
+{
+	return (uint32_t)(h >> (64 - t->bits));
+}
+
+static inline uint32_t tag(const struct net_table *t, uint64_t h)
+{
+	return (uint32_t)(h >> 8) << t->bits;
+}
+
+static inline uint32_t next(const struct net_table *t, uint32_t at)
+{
+	return (at + 1) & ((1u << t->bits) - 1);
+}
+
+static inline uint32_t row_of(const struct net_table *t, uint32_t v)
+{
+	return v & ((1u << t->bits) - 1);
+}
+
+static inline bool same(const struct net_table *t, const struct net *n, const uint8_t *addr, uint8_t len)
 {
 	if (n->len != len)
 		return false;
 	return t->size == 4 ? memcmp(n->addr, addr, 4) == 0 : memcmp(n->addr, addr, 16) == 0;
 }
 
-static uint32_t lookup(const struct net_table *t, uint32_t bucket, const struct ip_prefix *p)
+static inline uint32_t lookup(const struct net_table *t, uint64_t h, const struct ip_prefix *p)
 {
-	uint32_t i = t->bucket[bucket];
+	for (uint32_t at = home(t, h), v; (v = t->slot[at]); at = next(t, at)) {
+		uint32_t i = row_of(t, v);
 
-	while (i && !same(t, net_at(t, i), p->addr.b, p->len))
-		i = net_at(t, i)->chain;
-	return i;
+		if (v - i == tag(t, h) && i && same(t, net_at(t, i), p->addr.b, p->len))
+			return i;
+	}
+	return 0;
 }
 
 uint32_t net_find(const struct net_table *t, const struct ip_prefix *p)
 {
-	return lookup(t, slot(t, p->addr.b, p->len), p);
+	return lookup(t, hash(t, p->addr.b, p->len), p);
+}
+
+void net_prefetch_slot(const struct net_table *t, const struct ip_prefix *p)
+{
+	__builtin_prefetch(&t->slot[home(t, hash(t, p->addr.b, p->len))]);
+}
+
+uint32_t net_guess(const struct net_table *t, const struct ip_prefix *p)
+{
+	uint64_t h = hash(t, p->addr.b, p->len);
+
+	for (uint32_t at = home(t, h), v; (v = t->slot[at]); at = next(t, at))
+		if (v - row_of(t, v) == tag(t, h))
+			return row_of(t, v);
+	return 0;
+}
+
+void net_prefetch_row_slot(const struct net_table *t, uint32_t i)
+{
+	const struct net *n = net_live(t, i);
+
+	if (n)
+		__builtin_prefetch(&t->slot[home(t, hash(t, n->addr, n->len))]);
+}
+
+static void put_slot(struct net_table *t, uint64_t h, uint32_t i)
+{
+	uint32_t at = home(t, h);
+
+	while (row_of(t, t->slot[at]))
+		at = next(t, at);
+	t->filled += t->slot[at] == 0;
+	t->slot[at] = tag(t, h) | i;
 }
 
 static void resize(struct net_table *t, uint8_t bits)
 {
-	free(t->bucket);
+	free(t->slot);
 	t->bits = bits;
-	t->bucket = xcalloc((size_t)1 << bits, sizeof(*t->bucket));
+	t->filled = 0;
+	t->slot = xcalloc((size_t)1 << bits, sizeof(*t->slot));
 	for (uint32_t i = 1; i <= t->rows.used; i++) {
-		struct net *n = net_live(t, i);
+		const struct net *n = net_live(t, i);
 
-		if (n) {
-			uint32_t b = slot(t, n->addr, n->len);
-
-			n->chain = t->bucket[b];
-			t->bucket[b] = i;
-		}
+		if (n)
+			put_slot(t, hash(t, n->addr, n->len), i);
 	}
 }
 
 uint32_t net_get(struct net_table *t, const struct ip_prefix *p)
 {
-	uint32_t b = slot(t, p->addr.b, p->len), i = lookup(t, b, p);
+	uint64_t h = hash(t, p->addr.b, p->len);
+	uint32_t i = lookup(t, h, p), slots = 1u << t->bits;
 	struct net *n;
 
 	assert(p->addr.family == t->family);
 	if (i)
 		return i;
+	/* at most 3/4 full; what is only marks of the past goes without growing */
+	if (unlikely(t->filled >= slots / 4 * 3))
+		resize(t, t->rows.live >= slots / 2 ? t->bits + 1 : t->bits);
 	i = slab_take(&t->rows);
 	n = net_at(t, i);
-	*n = (struct net){
-		.chain = t->bucket[b], .len = p->len, .flags = (uint8_t)(NET_LIVE | (n->flags & NET_JOURNALED))};
+	*n = (struct net){.len = p->len, .flags = (uint8_t)(NET_LIVE | (n->flags & NET_JOURNALED))};
 	memcpy(n->addr, p->addr.b, t->size);
-	t->bucket[b] = i;
+	put_slot(t, h, i);
 	t->version++;
-	if (unlikely(t->rows.live > 1u << t->bits) && t->bits < BITS_MAX)
-		resize(t, t->bits + 1);
 	return i;
 }
 
-static void unlink_net(struct net_table *t, uint32_t i, const struct net *n)
+/* Free the slot of row i when no search passes it, else leave a mark; marks before a free slot are free too. */
+static void take_out(struct net_table *t, uint32_t i, const struct net *n)
 {
-	uint32_t *at = &t->bucket[slot(t, n->addr, n->len)];
+	uint64_t h = hash(t, n->addr, n->len);
+	uint32_t at = home(t, h), mask = (1u << t->bits) - 1;
 
-	while (*at != i)
-		at = &net_at(t, *at)->chain;
-	*at = n->chain;
+	while (t->slot[at] != (tag(t, h) | i))
+		at = next(t, at);
+	t->slot[at] = 1u << t->bits;
+	if (t->slot[next(t, at)])
+		return;
+	for (; t->slot[at] && !row_of(t, t->slot[at]); at = (at - 1) & mask) {
+		t->slot[at] = 0;
+		t->filled--;
+	}
 }
 
 bool net_drop(struct net_table *t, uint32_t i)
@@ -119,7 +178,7 @@ bool net_drop(struct net_table *t, uint32_t i)
 
 	if (n->path || n->out || n->flags & NET_PINNED)
 		return false;
-	unlink_net(t, i, n);
+	take_out(t, i, n);
 	n->flags &= NET_JOURNALED;
 	slab_give(&t->rows, i);
 	t->version++;
@@ -140,5 +199,5 @@ struct ip_prefix net_prefix(const struct net_table *t, const struct net *n)
 
 uint64_t net_octets(const struct net_table *t)
 {
-	return slab_octets(&t->rows) + ((uint64_t)sizeof(*t->bucket) << t->bits);
+	return slab_octets(&t->rows) + ((uint64_t)sizeof(*t->slot) << t->bits);
 }

@@ -17,20 +17,22 @@ enum {
 };
 
 struct net {
-	uint32_t chain; /* next in the bucket; of a free row: next free */
-	uint32_t path;  /* the first of its paths: originated here, best, those that share with it, all others */
-	uint32_t out;   /* the first of what was sent */
+	uint32_t path; /* the first of its paths: originated here, best, those that share with it, all others */
+	uint32_t out;  /* the first of what was sent */
 	uint8_t len, flags;
 	uint8_t n_best; /* learned paths in force */
 	uint8_t pad;
 	uint8_t addr[]; /* 4 or 16 */
 };
 
+/* Open addressing, linear probing. A slot is a row's number with as many bits of the hash above it as are left: a slot that
+ * does not match costs no look at its row. 0: free, and ends the search; a number 0 with bits above: was taken. */
 struct net_table {
 	struct slab rows;
-	uint32_t *bucket;
+	uint32_t *slot;
+	uint32_t filled;      /* slots that are not free */
 	uint8_t family, size; /* size: octets of an address */
-	uint8_t bits;         /* of the number of buckets */
+	uint8_t bits;         /* of the number of slots, and of a row's number */
 	uint64_t seed;
 	uint64_t version; /* of the set of prefixes */
 };
@@ -45,6 +47,13 @@ uint32_t net_get(struct net_table *t, const struct ip_prefix *p);
 bool net_drop(struct net_table *t, uint32_t i);
 struct ip_prefix net_prefix(const struct net_table *t, const struct net *n);
 uint64_t net_octets(const struct net_table *t);
+
+/* The memory that a search for p looks at first is wanted soon; then its row. */
+void net_prefetch_slot(const struct net_table *t, const struct ip_prefix *p);
+/* The row that p has, most likely; 0: none. */
+uint32_t net_guess(const struct net_table *t, const struct ip_prefix *p);
+/* Row i is about to go. */
+void net_prefetch_row_slot(const struct net_table *t, uint32_t i);
 
 static inline struct net *net_at(const struct net_table *t, uint32_t i)
 {

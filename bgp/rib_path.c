@@ -13,9 +13,13 @@
 
 struct rib_choice rib_choice(const struct rib *r, const struct net *n)
 {
-	struct rib_choice c = {.n = n->n_best};
+	struct rib_choice c;
 	uint32_t i = n->path;
 
+	/* not cleared whole: this is on the way of every prefix */
+	c.n = n->n_best;
+	c.first_peer = 0;
+	c.first = NULL;
 	if (!i)
 		return c;
 	if (rib_path(r, i)->peer == RIB_LOCAL || n->n_best) {
@@ -240,6 +244,29 @@ static void drop_path(struct rib *r, struct net *n, uint32_t i)
 	slab_give(&r->paths, i);
 	if (r->paths.live == 0)
 		slab_reset(&r->paths);
+}
+
+void rib_prefetch(const struct rib *r, uint8_t family, const struct ip_prefix *p, unsigned n)
+{
+	const struct net_table *t = family == IP_V6 ? &r->v6 : &r->v4;
+	const void *at[RIB_AHEAD];
+	uint32_t row[RIB_AHEAD];
+
+	if (n > RIB_AHEAD)
+		n = RIB_AHEAD;
+	for (unsigned i = 0; i < n; i++)
+		net_prefetch_slot(t, &p[i]);
+	for (unsigned i = 0; i < n; i++)
+		if ((row[i] = net_guess(t, &p[i])))
+			__builtin_prefetch(net_at(t, row[i]));
+	for (unsigned i = 0; i < n; i++) {
+		at[i] = NULL;
+		if (row[i] && net_at(t, row[i])->path)
+			__builtin_prefetch(at[i] = rib_path(r, net_at(t, row[i])->path));
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (at[i])
+			__builtin_prefetch(((const struct path *)at[i])->in);
 }
 
 void rib_update(struct rib *r, uint32_t peer, const struct ip_prefix *p, const struct bgp_attrs *a)

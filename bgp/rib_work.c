@@ -3,6 +3,8 @@
 
 #include "base/build.h"
 
+enum { SWEEP_AHEAD = 16 /* rows: their slots are fetched before their turn */ };
+
 void rib_sweep(struct rib *r)
 {
 	if (r->sweeping) {
@@ -43,6 +45,7 @@ static void sweep_slice(struct rib *r)
 			t = &r->v6;
 			continue;
 		}
+		net_prefetch_row_slot(t, r->sweep_at + SWEEP_AHEAD);
 		if (net_live(t, ++r->sweep_at))
 			rib_clean(r, t, r->sweep_at);
 	}

@@ -64,10 +64,8 @@ static double lap(uint32_t n)
 
 static struct ip_prefix prefix(uint32_t i)
 {
-	/* /24s far apart, as in a real table: 16777213 is prime */
-	uint32_t a = (uint32_t)((uint64_t)i * 7368787 % 14680063) << 8;
-
-	return (struct ip_prefix){.addr = ip_v4(a + 0x01000000u), .len = 24};
+	/* /24s far apart, as in a real table; each once */
+	return (struct ip_prefix){.addr = ip_v4(0x01000000u + (i * 7368787u % (1u << 22) << 8)), .len = 24};
 }
 
 static const struct bgp_attrs *make_set(struct intern *in, uint32_t i)

@@ -55,6 +55,11 @@ void rib_peer_forget(struct rib *r, uint32_t peer)
 	fake.forgets++;
 }
 
+void rib_prefetch(const struct rib *r, uint8_t family, const struct ip_prefix *p, unsigned n)
+{
+	(void)r, (void)family, (void)p, (void)n;
+}
+
 void rib_update(struct rib *r, uint32_t peer, const struct ip_prefix *p, const struct bgp_attrs *a)
 {
 	(void)r, (void)peer;
