@@ -3,7 +3,8 @@
  * For a peer's address its own routes do not count. For a tunnel's endpoint neither the routes of peers that are spoken to over that
  * tunnel count, nor any BGP route that leads into a tunnel (two tunnels that learn a default route each would carry each other), nor
  * a route of the config that leads into a tunnel to that very endpoint. Where the data plane's longest match would be such a route, a
- * host route goes the allowed way: the pin.
+ * host route goes the allowed way: the pin. And where a peer's way is a tunnel that is down, a pin drops what a shorter route would let
+ * out in clear.
  */
 #include <string.h>
 
@@ -29,49 +30,70 @@ bool feed_pin_leg_allowed(const struct feed_way *w, bool bgp, const struct feed_
 	return !bgp && !ip_equal(&leg->tunnel->peer, &w->addr);
 }
 
-/* Would the data plane send packets for w by a route that is not allowed? */
-static bool guarded(const struct feed *f, const struct feed_way *w)
+/* What the data plane would send packets for w by, if there were no pins. NULL: by nothing. */
+static const struct feed_hop *unpinned(const struct feed *f, const struct feed_way *w, bool *bgp)
 {
 	int len = rtable_host_len(&w->addr);
-	const struct feed_hop *h = NULL;
-	uint32_t i, cand = 0;
-	bool bad = false;
+	uint32_t i, cand, hop = 0;
 
-	for (; !h && (i = rtable_covering(&f->rt, &w->addr, &len)); len--) {
-		uint32_t hop = feed_route_select(f, rtable_at(&f->rt, i), true, &cand);
-
+	for (; (i = rtable_covering(&f->rt, &w->addr, &len)); len--) {
+		hop = feed_route_select(f, rtable_at(&f->rt, i), true, &cand);
+		*bgp = !cand;
 		if (hop)
-			h = &f->hop[hop];
+			return &f->hop[hop];
 	}
-	if (!h)
-		return false;
-	for (unsigned p = 0; p < h->n; p++)
-		bad |= !feed_pin_path_allowed(f, w, &h->path[p]);
+	return NULL;
+}
+
+static bool has_port(const struct feed_hop *h)
+{
+	bool any = false;
+
 	for (unsigned l = 0; l < h->n_leg; l++)
-		bad |= !feed_pin_leg_allowed(w, !cand, &h->leg[l]);
-	return bad;
+		any |= h->leg[l].kind == MSG_NH_PORT;
+	return any;
+}
+
+/* Would that be by a route that is not allowed? */
+static bool guarded(const struct feed *f, const struct feed_way *w)
+{
+	bool bgp = false, bad = false;
+	const struct feed_hop *h = unpinned(f, w, &bgp);
+
+	for (unsigned p = 0; h && p < h->n; p++)
+		bad |= !feed_pin_path_allowed(f, w, &h->path[p]);
+	for (unsigned l = 0; h && l < h->n_leg; l++)
+		bad |= !feed_pin_leg_allowed(w, bgp, &h->leg[l]);
+	/* a session that belongs into a tunnel does not go on in clear when that is down */
+	return bad || (h && w->n_peer && w->blocked && has_port(h));
+}
+
+/* The hop that a pin shall have; a reference more. 0: no pin. */
+static uint32_t wanted(struct feed *f, uint32_t i)
+{
+	const struct feed_way *w = &f->way[i];
+	struct feed_path path = {.way = i, .peer = BGP_NO_PEER};
+
+	if ((!w->n_peer && !w->n_endpoint) || !guarded(f, w))
+		return 0;
+	if (w->n_leg)
+		return feed_hop_get(f, &(struct feed_hop){.kind = HOP_VIA, .n = 1, .path = &path});
+	return w->blocked ? feed_hop_get(f, &(struct feed_hop){.kind = HOP_DROP}) : 0;
 }
 
 void feed_pin_check(struct feed *f, uint32_t i)
 {
-	struct feed_way *w = &f->way[i];
-	struct feed_path path = {.way = i, .peer = BGP_NO_PEER};
-	struct feed_hop key = {.kind = HOP_VIA, .n = 1, .path = &path};
-	struct ip_prefix p = {.addr = w->addr, .len = (uint8_t)rtable_host_len(&w->addr)};
-	bool want = (w->n_peer || w->n_endpoint) && w->n_leg && guarded(f, w);
-	uint32_t hop, cand;
+	struct ip_prefix p = {.addr = f->way[i].addr, .len = (uint8_t)rtable_host_len(&f->way[i].addr)};
+	uint32_t hop = wanted(f, i), old = f->way[i].pin;
 
-	if (want == (w->pin_cand != 0))
-		return;
-	if (!want) {
-		cand = w->pin_cand;
-		w->pin_cand = 0;
-		feed_cfg_del(f, cand);
+	if (hop == (old ? f->cand[old].hop : 0)) {
+		if (hop)
+			feed_hop_put(f, hop);
 		return;
 	}
-	hop = feed_hop_get(f, &key);
-	cand = feed_cfg_add(f, &p, FEED_PIN, 0, hop);
-	f->way[i].pin_cand = cand; /* the table may have moved */
+	f->way[i].pin = hop ? feed_cfg_add(f, &p, FEED_PIN, 0, hop) : 0;
+	if (old)
+		feed_cfg_del(f, old);
 }
 
 void feed_pin_endpoint(struct feed *f, const struct tunnel *t)

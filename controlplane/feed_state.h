@@ -15,7 +15,8 @@
 
 enum {
 	FEED_DEPTH = 8,    /* levels of recursion */
-	FEED_SEEN = 64,    /* look-ups that one way may take */
+	FEED_LOOKS = 512,  /* look-ups that one way may take, over all branches */
+	FEED_SEEN = 64,    /* ways that one depends on by name; with more, on all */
 	FEED_TURN = 4096,  /* route records of one turn */
 	FEED_SCAN = 65536, /* nodes that one turn looks at again */
 	FEED_HISTORY =
@@ -90,6 +91,7 @@ struct feed_way {
 	uint32_t n_hop;
 	uint8_t n_leg;
 	bool dirty, always; /* always: it depends on more than could be written down */
+	bool blocked;       /* it leads into a tunnel that is down, and nowhere else */
 	bool reach, told, told_reach;
 	uint16_t watch_len; /* a change of a shorter prefix cannot matter */
 	uint32_t metric, told_metric;
@@ -97,7 +99,7 @@ struct feed_way {
 	uint32_t *seen; /* [n_seen]: ways whose look-up it depends on, itself not */
 	uint32_t n_seen;
 	const struct tunnel *down; /* the tunnel whose being down stands in its way; NULL */
-	uint32_t pin_cand;         /* 0: no pin */
+	uint32_t pin;              /* cand; 0: none */
 };
 
 struct feed_peer {

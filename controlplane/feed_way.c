@@ -98,10 +98,19 @@ struct look {
 	unsigned depth;
 	uint32_t seen[FEED_SEEN];
 	unsigned n_seen, n_looks;
-	bool overflow, looped;
+	bool overflow, looped, blocked;
 	const struct tunnel *down;
 	uint32_t metric; /* of the way that the look began with */
 	int len;         /* likewise: of the deciding prefix; -1: none */
+};
+
+/* One address of the recursion. */
+struct level {
+	const struct feed_way *way;
+	const struct tunnel *down; /* that a prefix passed by goes into */
+	uint32_t metric;
+	bool own; /* the address is ours */
+	bool blocked;
 };
 
 static void see(struct look *l, uint32_t way)
@@ -148,9 +157,11 @@ static uint8_t path_legs(struct look *l, const struct feed_way *w, const struct 
 	return n;
 }
 
-static uint8_t hop_legs(struct look *l, const struct feed_way *w, const struct feed_hop *h, bool bgp,
-			struct feed_leg *leg)
+/* at->blocked: a longer prefix goes into a tunnel that is down. Then only another tunnel will do, lest in clear go what the config
+ * sends into a tunnel. */
+static uint8_t hop_legs(struct look *l, struct level *at, const struct feed_hop *h, bool bgp, struct feed_leg *leg)
 {
+	const struct feed_way *w = at->way;
 	struct feed_leg all[MSG_NH_LEGS];
 	uint8_t n_all = 0, n = 0;
 
@@ -164,8 +175,8 @@ static uint8_t hop_legs(struct look *l, const struct feed_way *w, const struct f
 	case HOP_TUNNEL:
 		if (feed_hop_tunnel_usable(h->tunnel))
 			all[n_all++] = (struct feed_leg){.kind = MSG_NH_TUNNEL, .tunnel = h->tunnel};
-		else if (!l->down)
-			l->down = h->tunnel;
+		else
+			at->down = h->tunnel;
 		break;
 	case HOP_DROP:
 		all[n_all++] = (struct feed_leg){.kind = MSG_NH_DROP};
@@ -176,14 +187,13 @@ static uint8_t hop_legs(struct look *l, const struct feed_way *w, const struct f
 		break;
 	}
 	for (unsigned i = 0; i < n_all; i++)
-		if (feed_pin_leg_allowed(w, bgp, &all[i]))
+		if (feed_pin_leg_allowed(w, bgp, &all[i]) && !(at->blocked && all[i].kind == MSG_NH_PORT))
 			feed_hop_add_leg(leg, &n, &all[i]);
 	return n;
 }
 
-/* The first usable candidate of a node, BGP's in its place among them. *own: the address is ours. */
-static uint8_t node_legs(struct look *l, const struct feed_way *w, const struct rt_node *n, struct feed_leg *leg,
-			 uint32_t *metric, bool *own)
+/* The first usable candidate of a node, BGP's in its place among them. */
+static uint8_t node_legs(struct look *l, struct level *at, const struct rt_node *n, struct feed_leg *leg)
 {
 	const struct feed *f = l->f;
 	uint32_t bgp = n->bgp;
@@ -195,47 +205,48 @@ static uint8_t node_legs(struct look *l, const struct feed_way *w, const struct 
 		if (x->owner == FEED_PIN)
 			continue;
 		if (bgp && x->distance > FEED_BGP_DISTANCE) {
-			n_leg = hop_legs(l, w, &f->hop[bgp], true, leg);
-			*metric = FEED_BGP_DISTANCE;
+			n_leg = hop_legs(l, at, &f->hop[bgp], true, leg);
+			at->metric = FEED_BGP_DISTANCE;
 			bgp = 0;
 			if (n_leg)
 				return n_leg;
 		}
 		if (f->hop[x->hop].kind == HOP_LOCAL) {
-			*own = true;
+			at->own = true;
 			return 0;
 		}
-		n_leg = hop_legs(l, w, &f->hop[x->hop], false, leg);
-		*metric = x->distance;
+		n_leg = hop_legs(l, at, &f->hop[x->hop], false, leg);
+		at->metric = x->distance;
 		if (n_leg)
 			return n_leg;
 	}
-	*metric = FEED_BGP_DISTANCE;
-	return bgp ? hop_legs(l, w, &f->hop[bgp], true, leg) : 0;
+	at->metric = FEED_BGP_DISTANCE;
+	return bgp ? hop_legs(l, at, &f->hop[bgp], true, leg) : 0;
 }
 
 static uint8_t way_legs(struct look *l, uint32_t way, struct feed_leg *leg)
 {
 	struct feed *f = l->f;
-	const struct feed_way *w = &f->way[way];
-	int len = rtable_host_len(&w->addr);
-	uint32_t i, metric = 0;
+	struct level at = {.way = &f->way[way]};
+	int len = rtable_host_len(&at.way->addr);
+	uint32_t i;
 	uint8_t n = 0;
-	bool own = false;
 
-	if (l->depth == FEED_DEPTH || l->n_looks++ == FEED_SEEN) {
+	if (l->depth == FEED_DEPTH || l->n_looks++ >= FEED_LOOKS) {
 		l->overflow = true;
 		return 0;
 	}
 	l->stack[l->depth++] = way;
-	while (!n && !own && (i = rtable_covering(&f->rt, &w->addr, &len))) {
-		n = node_legs(l, w, rtable_at(&f->rt, i), leg, &metric, &own);
-		if (!n && !own)
-			len--;
+	for (; !n && !at.own && (i = rtable_covering(&f->rt, &at.way->addr, &len)); len--) {
+		n = node_legs(l, &at, rtable_at(&f->rt, i), leg);
+		at.blocked = at.down && !at.way->n_endpoint;
 	}
 	l->depth--;
-	l->metric = metric;
-	l->len = n || own ? len : 0;
+	l->metric = at.metric;
+	l->len = n || at.own ? len + 1 : 0;
+	l->blocked = !n && at.blocked;
+	if (!n && at.down)
+		l->down = at.down;
 	return n;
 }
 
@@ -262,6 +273,7 @@ static void resolve(struct feed *f, uint32_t i)
 	w->watch_len = (uint16_t)l.len;
 	w->metric = l.metric;
 	w->down = n ? NULL : l.down;
+	w->blocked = l.blocked;
 	w->reach = n;
 	/* in a loop, who decides depends on where one began: then any change near may matter */
 	w->always = l.overflow || l.looped;

@@ -103,12 +103,14 @@ static void take_cmd(struct fake_dp *f, unsigned to, union msg *m)
 		gone(f, to, (const void *)m);
 }
 
-static void take_routes(struct fake_dp *f)
+/* true: the budget is used up. */
+static bool take_routes(struct fake_dp *f)
 {
 	struct msg_limits l = {.nexthops = f->params.nexthops, .attach = f->shm.hello.attach};
+	unsigned n = 0;
 	struct msg_route r;
 
-	while (!spsc_pop(&f->shm.route, &r)) {
+	while ((!f->route_budget || n++ < f->route_budget) && !spsc_pop(&f->shm.route, &r)) {
 		int rc = msg_check_route(&r, &l);
 
 		must(!rc, "bad route record");
@@ -122,6 +124,7 @@ static void take_routes(struct fake_dp *f)
 	}
 	if (!f->hold_applied)
 		atomic_store(&f->shm.hdr->applied, f->applied);
+	return f->route_budget && n > f->route_budget;
 }
 
 static void again(uv_idle_t *t);
@@ -141,7 +144,7 @@ static void turn(struct fake_dp *f)
 			take_cmd(f, w, &m);
 			more |= i + 1 == BUDGET;
 		}
-	take_routes(f);
+	more |= take_routes(f);
 	if (more)
 		uv_idle_start(f->again, again);
 }

@@ -21,6 +21,7 @@ struct fake_dp {
 	uv_idle_t *again;
 	bool attached, silent, hold_applied;
 	uint64_t applied;
+	unsigned route_budget; /* records of a turn; 0: all */
 	unsigned n_cmds, n_routes;
 	uint64_t count[MSG_TYPE_N]; /* commands and route records by type */
 	union msg last[MSG_TYPE_N];
