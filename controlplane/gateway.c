@@ -363,6 +363,9 @@ static void unwant_tunnel(struct gateway *g, struct tunnel *t, struct tally *n)
 
 static void take_config(struct gateway *g, const struct config *c, struct tally *n)
 {
+	for (unsigned i = 0; i < c->notes.n; i++)
+		log_warn(LOG_CONFIG, "event=config-note file=%s line=%u cause=\"%s\"", g->config_path,
+			 c->notes.e[i].line, c->notes.e[i].text);
 	for (uint32_t i = 0; i < g->tunnels.n; i++)
 		if (g->tunnels.t[i])
 			g->tunnels.t[i]->wanted = false;
