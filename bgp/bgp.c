@@ -189,23 +189,24 @@ void bgp_originate(struct bgp *b, const struct ip_prefix *prefix, bool present, 
 void bgp_peer_reachable(struct bgp *b, uint32_t peer, bool reachable, const char *cause, uint64_t now_ms)
 {
 	struct peer *p = peer_at(b, peer);
+	bool was = p && !*p->unreachable;
 
 	b->now = now_ms;
-	if (!p || reachable == !*p->unreachable)
+	if (!p || (reachable && was))
 		return;
-	if (reachable) {
-		p->unreachable[0] = '\0';
-		p->tries = 0;
-		p->backoff_ms = 0;
-		if (!p->damped || !p->limit_hit) { /* what it told too much of is still too much */
-			peer_cause(p, "there is a way to the peer");
-			peer_kick(p);
-		}
-	} else {
+	if (!reachable)
 		snprintf(p->unreachable, sizeof(p->unreachable), "%s", cause && *cause ? cause : "no way to the peer");
+	if (!reachable && was) {
 		peer_cause(p, "not tried: %s", p->unreachable);
 		if (peer_state(p) != BGP_ESTABLISHED)
 			peer_stop(p, BGP_CEASE_REJECTED, NULL);
+	} else if (reachable) {
+		p->unreachable[0] = '\0';
+		p->tries = 0;
+		p->backoff_ms = 0;
+		peer_cause(p, "there is a way to the peer");
+		if (!p->damped || !p->limit_hit) /* what it told too much of is still too much */
+			peer_kick(p);
 	}
 	peer_settle(p);
 }

@@ -207,7 +207,7 @@ void peer_report(struct peer *p, const char *what, const char *why)
 
 /* ---- after an event ---- */
 
-/* A session that the peer's connection brought up counts from now on; ours is not needed, unless its OPEN is awaited. */
+/* A session that the peer's connection brought up counts from now on. */
 static void promote(struct peer *p)
 {
 	struct conn *c = p->second;
@@ -219,8 +219,6 @@ static void promote(struct peer *p)
 	session_timer_stop(p->second, T_IDLE);
 	if (p->second->state == BGP_OPENCONFIRM)
 		fsm_run(p->second, FSM_COLLISION);
-	else if (p->second->state != BGP_OPENSENT)
-		fsm_run(p->second, FSM_STOP);
 }
 
 static void put_away(struct conn *c)
@@ -234,6 +232,7 @@ static void put_away(struct conn *c)
 void peer_settle(struct peer *p)
 {
 	promote(p);
+	/* It has ended, or is our attempt that nobody needs any more. One in OpenSent is judged by its OPEN. */
 	if (p->second->state == BGP_CONNECT || (p->second->state == BGP_ACTIVE && !p->second->id))
 		fsm_run(p->second, FSM_STOP);
 	/* The peer's connection ended in an error: ours would end alike. It takes the back-off over. */
@@ -242,8 +241,11 @@ void peer_settle(struct peer *p)
 	p->damp = false;
 	put_away(p->main);
 	put_away(p->second);
-	if (p->bad && !p->cause_told && strcmp(p->cause, p->told) != 0)
+	/* About a connection beside the one that counts. */
+	if (p->bad && !p->cause_told && p->b->now >= p->aside_at_ms && strcmp(p->cause, p->told) != 0) {
 		tell(p, p->shown, p->shown, p->cause, true);
+		p->aside_at_ms = p->b->now + PEER_ASIDE_MS;
+	}
 	p->cause[0] = '\0';
 	p->cause_told = p->bad = false;
 }

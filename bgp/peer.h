@@ -36,6 +36,7 @@ enum {
 	PEER_SEND_HOLD_0_MS = 480000,      /* send-hold without a hold time (RFC 9687's 8 minutes) */
 	PEER_LATE_MS = 1000,               /* a hold timer looked at this late: we slept, not the peer */
 	PEER_REPORT_MS = 60000,            /* between reports of malformed UPDATEs of a peer */
+	PEER_ASIDE_MS = 10000,             /* between words about a second connection */
 	CONN_OUT_MAX = 4 * BGP_MSG_MAX,    /* what is pulled from the Adj-RIB-Out at once */
 	CONN_OUT_ROOM = BGP_MSG_MAX + 512, /* for messages that do not wait: NOTIFICATION, OPEN, KEEPALIVE */
 	CONN_PULLS = 64,                   /* UPDATEs in one go */
@@ -106,6 +107,7 @@ struct peer {
 	uint64_t malformed_withdraw, malformed_discard;
 	uint64_t report_at_ms; /* malformed UPDATEs are told of again from then on */
 	uint32_t unreported;
+	uint64_t aside_at_ms; /* the like, of connections that do not count */
 	bool limit_hit;
 	bool caps_rcvd; /* open is of the last session */
 	struct bgp_open open;

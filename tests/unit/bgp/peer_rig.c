@@ -48,11 +48,13 @@ static size_t env_send(void *ctx, uint32_t id, const uint8_t *b, size_t len)
 
 	assert_non_null(c); /* the number is known to us */
 	assert_false(c->closed);
+	assert_false(c->blocked); /* it waits for bgp_writable() */
 	assert_true(c->out_len + n <= RIG_BYTES);
 	memcpy(c->out + c->out_len, b, n);
 	c->out_len += n;
 	if (r->room != SIZE_MAX)
 		r->room -= n;
+	c->blocked = n < len;
 	return n;
 }
 
@@ -162,6 +164,13 @@ struct rig_conn *rig_accept(struct rig *r)
 	return c;
 }
 
+void rig_writable(struct rig *r, struct rig_conn *c, size_t n)
+{
+	r->room = n;
+	c->blocked = false;
+	bgp_writable(r->b, c->id, r->now);
+}
+
 bool rig_feed(struct rig *r, struct rig_conn *c, const void *msg, size_t len)
 {
 	bool alive = bgp_input(r->b, c->id, msg, len, r->now);
@@ -262,4 +271,23 @@ struct rig_conn *rig_establish(struct rig *r)
 	rig_keepalive(r, c);
 	assert_int_equal(rig_state(r), BGP_ESTABLISHED);
 	return c;
+}
+
+size_t rig_update(uint8_t buf[BGP_MSG_MAX], uint32_t first, unsigned n)
+{
+	struct update_build b;
+	struct bgp_attrs_draft d;
+	static const uint8_t path[] = {BGP_AS_SEQUENCE, 1, 0, 0, 0xfd, 0xf2};
+	struct bgp_codec codec = {.as4 = true, .mp_v4 = true};
+
+	memset(&d, 0, sizeof(d));
+	d.a.nexthop = ip_v4(0x0a090909);
+	assert_int_equal(attr_set_part(&d, 0, path, sizeof(path)), 0);
+	update_build_announce(&b, buf, BGP_MSG_MAX, &d.a, &codec, IP_V4);
+	for (unsigned i = 0; i < n; i++) {
+		struct ip_prefix p = {.addr = ip_v4((first + i) << 8), .len = 24};
+
+		assert_true(update_build_add(&b, &p));
+	}
+	return update_build_end(&b);
 }

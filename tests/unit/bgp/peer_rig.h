@@ -19,7 +19,7 @@ enum { RIG_CONNS = 64, RIG_BYTES = 65536, RIG_NOTICES = 256 };
 
 struct rig_conn {
 	uint32_t id;
-	bool ours, closed;
+	bool ours, closed, blocked;
 	uint8_t out[RIG_BYTES]; /* what the core sent */
 	size_t out_len, read;   /* read: by rig_next() */
 };
@@ -69,6 +69,8 @@ struct rig_conn *rig_last(struct rig *r);
 /* Our own connect() succeeds / the peer connects. */
 void rig_connected(struct rig *r, struct rig_conn *c);
 struct rig_conn *rig_accept(struct rig *r); /* NULL: refused */
+/* The socket has room for n octets (SIZE_MAX: all) again. */
+void rig_writable(struct rig *r, struct rig_conn *c, size_t n);
 bool rig_feed(struct rig *r, struct rig_conn *c, const void *msg, size_t len);
 void rig_keepalive(struct rig *r, struct rig_conn *c);
 /* The peer's OPEN: AS 65010, hold 90, id, all capabilities. */
@@ -79,6 +81,8 @@ uint8_t rig_next(struct rig_conn *c, const uint8_t **msg, size_t *len);
 /* The rest of what was sent ends in this NOTIFICATION, and the connection is closed. */
 void rig_expect_notification(struct rig_conn *c, uint8_t code, uint8_t sub, const void *data, size_t len);
 unsigned rig_count(struct rig_conn *c, uint8_t type); /* of the messages not yet read */
+/* An UPDATE of n /24s from first << 8, path 65010, next hop 10.9.9.9; its octets. */
+size_t rig_update(uint8_t buf[BGP_MSG_MAX], uint32_t first, unsigned n);
 struct bgp_peer_info rig_info(struct rig *r);
 #define rig_state(r) (rig_info(r).state)
 /* By our own connection, up to Established. */

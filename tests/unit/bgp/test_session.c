@@ -155,6 +155,68 @@ static void a_lost_collision_is_no_error(void **state)
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
 }
 
+/* Ours, still being made, is given up when the peer's is Established. */
+static void our_attempt_ends_when_the_peers_connection_is_up(void **state)
+{
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *ours, *theirs;
+
+	(void)state;
+	rig_config(&r);
+	ours = rig_last(&r);
+	theirs = rig_accept(&r);
+	rig_open(&r, theirs, &o);
+	assert_false(ours->closed);
+	rig_keepalive(&r, theirs);
+	assert_true(ours->closed);
+	assert_int_equal(r.b->peer[0]->second->state, BGP_IDLE);
+	rig_run(&r, 30000);
+	assert_int_equal(r.n_conns, 2);
+}
+
+/* What is wrong with the peer's connection is wrong with ours: both wait. */
+static void an_error_on_the_peers_connection_pauses_ours(void **state)
+{
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *ours, *theirs;
+
+	(void)state;
+	rig_config(&r);
+	ours = rig_last(&r);
+	theirs = rig_accept(&r);
+	o.as = 65011;
+	rig_open(&r, theirs, &o);
+	rig_expect_notification(theirs, 2, 2, NULL, 0);
+	assert_true(ours->closed);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_null(rig_accept(&r));
+	rig_run(&r, 1000);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+	assert_non_null(rig_accept(&r));
+}
+
+/* Whoever connects beside a session and talks nonsense costs a line now and then, not each time. */
+static void nonsense_beside_a_session_is_told_seldom(void **state)
+{
+	uint8_t bad[BGP_HDR] = {0}, early[BGP_HDR];
+	unsigned told;
+
+	(void)state;
+	wire_keepalive_build(early, sizeof(early));
+	rig_config(&r);
+	rig_establish(&r);
+	told = r.n_notices;
+	for (unsigned i = 0; i < 40; i++) {
+		struct rig_conn *c = rig_accept(&r);
+
+		rig_feed(&r, c, i & 1 ? bad : early, BGP_HDR);
+		assert_true(c->closed);
+		rig_run(&r, 100);
+	}
+	assert_int_equal(r.n_notices, told + 1);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
 /* ---- attempts and back-off ---- */
 
 static void failed_attempts_are_repeated_soon_then_at_connect_retry(void **state)
@@ -256,6 +318,44 @@ static void errors_are_followed_by_longer_pauses(void **state)
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
 }
 
+/* A lost connection is an error too: the next ones wait, and the peer's are refused meanwhile. */
+static void lost_sessions_are_followed_by_pauses(void **state)
+{
+	(void)state;
+	rig_config(&r);
+	for (unsigned i = 0; i < 3; i++) {
+		struct rig_conn *c = rig_establish(&r);
+
+		bgp_closed(r.b, c->id, i & 1 ? 0 : -ETIMEDOUT, r.now);
+		assert_null(rig_accept(&r));
+		rig_run(&r, (1000u << i) - 1);
+		assert_int_equal(rig_state(&r), BGP_IDLE);
+		rig_run(&r, 1);
+		assert_int_equal(rig_state(&r), BGP_CONNECT);
+	}
+}
+
+/* While the peer's connection is about to be Established, ours would only collide with it. */
+static void no_attempt_is_made_beside_openconfirm(void **state)
+{
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *ours, *theirs;
+
+	(void)state;
+	rig_config(&r);
+	ours = rig_last(&r);
+	theirs = rig_accept(&r);
+	bgp_closed(r.b, ours->id, -ECONNREFUSED, r.now);
+	rig_open(&r, theirs, &o);
+	rig_run(&r, 60000);
+	assert_int_equal(r.n_conns, 2);
+	assert_int_equal(rig_state(&r), BGP_OPENCONFIRM);
+	rig_run(&r, 30000); /* its hold time is over */
+	assert_true(theirs->closed);
+	rig_run(&r, 1000);
+	assert_int_equal(r.n_conns, 3);
+}
+
 static void a_peer_without_a_way_is_not_tried(void **state)
 {
 	struct rig_conn *c;
@@ -271,6 +371,8 @@ static void a_peer_without_a_way_is_not_tried(void **state)
 	rig_run(&r, 1000000);
 	assert_int_equal(r.n_conns, 1);
 	assert_null(rig_accept(&r));
+	bgp_peer_reachable(r.b, 0, false, "no route to 10.9.9.9", r.now);
+	assert_string_equal(rig_info(&r).unreachable, "no route to 10.9.9.9");
 	bgp_peer_reachable(r.b, 0, true, NULL, r.now);
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
 	/* an Established session is left to its hold timer */
@@ -287,25 +389,6 @@ static void a_peer_without_a_way_is_not_tried(void **state)
 
 /* ---- UPDATE ---- */
 
-static size_t update_of(uint8_t *buf, uint32_t first, unsigned n)
-{
-	struct update_build b;
-	struct bgp_attrs_draft d;
-	static const uint8_t path[] = {BGP_AS_SEQUENCE, 1, 0, 0, 0xfd, 0xf2};
-	struct bgp_codec codec = {.as4 = true, .mp_v4 = true};
-
-	memset(&d, 0, sizeof(d));
-	d.a.nexthop = ip_v4(0x0a090909);
-	assert_int_equal(attr_set_part(&d, 0, path, sizeof(path)), 0);
-	update_build_announce(&b, buf, BGP_MSG_MAX, &d.a, &codec, IP_V4);
-	for (unsigned i = 0; i < n; i++) {
-		struct ip_prefix p = {.addr = ip_v4((first + i) << 8), .len = 24};
-
-		assert_true(update_build_add(&b, &p));
-	}
-	return update_build_end(&b);
-}
-
 static void announced_and_withdrawn_prefixes_reach_the_rib(void **state)
 {
 	uint8_t msg[BGP_MSG_MAX];
@@ -316,7 +399,7 @@ static void announced_and_withdrawn_prefixes_reach_the_rib(void **state)
 	(void)state;
 	rig_config(&r);
 	c = rig_establish(&r);
-	rig_feed(&r, c, msg, update_of(msg, 0x0b0000, 3));
+	rig_feed(&r, c, msg, rig_update(msg, 0x0b0000, 3));
 	assert_int_equal(fake.updates, 3);
 	assert_int_equal(ip_v4_u32(&fake.nexthop), 0x0a090909);
 	update_build_withdraw(&b, msg, sizeof(msg), IP_V4);
@@ -337,7 +420,7 @@ static void a_malformed_attribute_withdraws_its_prefixes(void **state)
 	(void)state;
 	rig_config(&r);
 	c = rig_establish(&r);
-	len = update_of(msg, 0x0b0000, 2);
+	len = rig_update(msg, 0x0b0000, 2);
 	told = r.n_notices;
 	assert_int_equal(msg[BGP_HDR + 4 + 1], BGP_ORIGIN);
 	msg[BGP_HDR + 4 + 3] = 9; /* no such ORIGIN */
@@ -357,6 +440,45 @@ static void a_malformed_attribute_withdraws_its_prefixes(void **state)
 	assert_non_null(strstr(r.cause, "49 more"));
 }
 
+static void so_does_one_in_an_ipv6_update(void **state)
+{
+	uint8_t msg[BGP_MSG_MAX];
+	static const uint8_t path[] = {BGP_AS_SEQUENCE, 1, 0, 0, 0xfd, 0xf2};
+	struct bgp_codec codec = {.as4 = true, .mp_v6 = true};
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct ip_prefix p;
+	struct bgp_attrs_draft d;
+	struct update_build b;
+	struct rig_conn *c;
+	size_t len;
+
+	(void)state;
+	r.row[0].families = CFG_BGP_V6;
+	rig_config(&r);
+	c = rig_last(&r);
+	rig_connected(&r, c);
+	o.mp_v6 = true;
+	rig_open(&r, c, &o);
+	rig_keepalive(&r, c);
+	memset(&d, 0, sizeof(d));
+	assert_int_equal(ip_parse("2001:db8::1", &d.a.nexthop), 0);
+	assert_int_equal(ip_prefix_parse("2001:db8:77::/48", false, &p), 0);
+	assert_int_equal(attr_set_part(&d, 0, path, sizeof(path)), 0);
+	update_build_announce(&b, msg, sizeof(msg), &d.a, &codec, IP_V6);
+	assert_true(update_build_add(&b, &p));
+	len = update_build_end(&b);
+	rig_feed(&r, c, msg, len);
+	assert_int_equal(fake.updates, 1);
+	assert_true(ip_equal(&fake.nexthop, &d.a.nexthop));
+	for (size_t i = BGP_HDR; i + 3 < len; i++) /* ORIGIN, wherever it stands */
+		if (msg[i] == BGP_ATTR_TRANSITIVE && msg[i + 1] == BGP_ORIGIN && msg[i + 2] == 1)
+			msg[i + 3] = 9;
+	rig_feed(&r, c, msg, len);
+	assert_int_equal(fake.withdraws, 1);
+	assert_true(ip_prefix_equal(&fake.last, &p));
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
 static void an_update_that_cannot_be_carved_resets(void **state)
 {
 	uint8_t msg[BGP_MSG_MAX];
@@ -366,7 +488,7 @@ static void an_update_that_cannot_be_carved_resets(void **state)
 	(void)state;
 	rig_config(&r);
 	c = rig_establish(&r);
-	len = update_of(msg, 0x0b0000, 1);
+	len = rig_update(msg, 0x0b0000, 1);
 	msg[BGP_HDR] = 0xff; /* Withdrawn Routes Length */
 	rig_feed(&r, c, msg, len);
 	rig_expect_notification(c, 3, 1, NULL, 0);
@@ -375,7 +497,7 @@ static void an_update_that_cannot_be_carved_resets(void **state)
 
 static void too_many_prefixes_end_the_session_for_longer(void **state)
 {
-	static const uint8_t data[] = {0, 1, 1, 0, 0, 0, 5};
+	static const uint8_t data[] = {0, 1, 1, 0, 0, 0, 5}, bad[BGP_HDR];
 	uint8_t msg[BGP_MSG_MAX];
 	struct rig_conn *c;
 
@@ -383,9 +505,9 @@ static void too_many_prefixes_end_the_session_for_longer(void **state)
 	r.row[0].max_prefix_in = 5;
 	rig_config(&r);
 	c = rig_establish(&r);
-	rig_feed(&r, c, msg, update_of(msg, 0x0b0000, 5));
+	rig_feed(&r, c, msg, rig_update(msg, 0x0b0000, 5));
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
-	rig_feed(&r, c, msg, update_of(msg, 0x0c0000, 100));
+	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
 	rig_expect_notification(c, 6, 1, data, sizeof(data));
 	assert_int_equal(fake.updates, 6); /* and no further */
 	assert_true(rig_info(&r).max_prefix_hit);
@@ -395,8 +517,17 @@ static void too_many_prefixes_end_the_session_for_longer(void **state)
 	rig_run(&r, 1);
 	c = rig_establish(&r);
 	assert_false(rig_info(&r).max_prefix_hit);
-	rig_feed(&r, c, msg, update_of(msg, 0x0c0000, 100));
+	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
 	rig_run(&r, 119999);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	rig_run(&r, 1);
+	/* another error has its own, short pause */
+	c = rig_establish(&r);
+	rig_feed(&r, c, bad, sizeof(bad));
+	rig_run(&r, 1000);
+	c = rig_establish(&r);
+	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
+	rig_run(&r, 1000);
 	assert_int_equal(rig_state(&r), BGP_IDLE);
 	assert_int_equal(bgp_clear(r.b, 0, false, r.now), 0); /* by hand it starts at once */
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
@@ -425,8 +556,7 @@ static void updates_flow_only_while_the_socket_takes_them(void **state)
 		memmove(c->out, c->out + c->read, c->out_len - c->read);
 		c->out_len -= c->read;
 		c->read = 0;
-		r.room = 777;
-		bgp_writable(r.b, c->id, r.now);
+		rig_writable(&r, c, 777);
 		rig_run(&r, 0);
 		if (r.room)
 			break;
@@ -434,6 +564,27 @@ static void updates_flow_only_while_the_socket_takes_them(void **state)
 	assert_int_equal(fake.pulls_left, 0);
 	assert_int_equal(rig_info(&r).msg_out[BGP_UPDATE], 1000);
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+/* 8.2.2: an UPDATE is as good as a KEEPALIVE. */
+static void no_keepalive_is_sent_while_updates_are(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	rig_count(c, 0);
+	for (unsigned i = 0; i < 20; i++) {
+		fake.pulls_left = 1;
+		fake.ops.out_ready(fake.ops.ctx, 0);
+		rig_run(&r, 20000);
+		rig_keepalive(&r, c);
+	}
+	assert_int_equal(rig_info(&r).msg_out[BGP_UPDATE], 20);
+	assert_int_equal(rig_count(c, BGP_KEEPALIVE), 0);
+	rig_run(&r, 10000);
+	assert_int_equal(rig_count(c, BGP_KEEPALIVE), 1);
 }
 
 static void one_call_does_a_bounded_share(void **state)
@@ -494,8 +645,7 @@ static void an_octet_taken_starts_the_send_hold_anew(void **state)
 	for (unsigned i = 0; i < 100; i++) {
 		rig_run(&r, 60000);
 		rig_keepalive(&r, c);
-		r.room = 1;
-		bgp_writable(r.b, c->id, r.now);
+		rig_writable(&r, c, 1);
 	}
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
 }
@@ -580,9 +730,9 @@ static void octets_may_come_one_by_one_or_all_at_once(void **state)
 	(void)state;
 	rig_config(&r);
 	c = rig_establish(&r);
-	len += update_of(msg, 0x0b0000, 700);
+	len += rig_update(msg, 0x0b0000, 700);
 	len += wire_keepalive_build(msg + len, sizeof(msg) - len);
-	len += update_of(msg + len, 0x0c0000, 1);
+	len += rig_update(msg + len, 0x0c0000, 1);
 	for (size_t i = 0; i < len; i++)
 		rig_feed(&r, c, msg + i, 1);
 	assert_int_equal(fake.updates, 701);
@@ -597,150 +747,6 @@ static void octets_may_come_one_by_one_or_all_at_once(void **state)
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
 }
 
-/* ---- the config ---- */
-
-static struct config other; /* the earlier one must still live */
-
-static void changed(void (*how)(struct cfg_bgp_peer *))
-{
-	static struct cfg_bgp_peer rows[4];
-
-	memcpy(rows, r.row, sizeof(rows));
-	other = r.cfg;
-	other.bgp.peer = rows;
-	how(rows);
-	bgp_config(r.b, &other, r.now);
-}
-
-static void new_hold(struct cfg_bgp_peer *p)
-{
-	p->hold_s = 30;
-}
-static void new_policy(struct cfg_bgp_peer *p)
-{
-	snprintf(p->import, sizeof(p->import), "x");
-	p->default_originate = true;
-	p->max_prefix_out = 7;
-	p->connect_retry_s = 20;
-}
-static void new_limit(struct cfg_bgp_peer *p)
-{
-	p->max_prefix_in = 3;
-}
-static void shut(struct cfg_bgp_peer *p)
-{
-	p->shutdown = true;
-}
-static void renamed(struct cfg_bgp_peer *p)
-{
-	snprintf(p->name, sizeof(p->name), "q");
-}
-
-static void a_changed_session_begins_anew(void **state)
-{
-	struct rig_conn *c;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	changed(new_hold);
-	rig_expect_notification(c, 6, 6, NULL, 0);
-	assert_int_equal(rig_state(&r), BGP_CONNECT);
-	rig_establish(&r);
-	assert_int_equal(rig_info(&r).hold_s, 30);
-}
-
-static void a_changed_policy_resets_nothing(void **state)
-{
-	struct rig_conn *c;
-	unsigned policies;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	policies = fake.policies;
-	changed(new_policy);
-	assert_false(c->closed);
-	assert_int_equal(fake.policies, policies + 1);
-	assert_true(fake.session.default_originate);
-	assert_int_equal(fake.session.max_prefix_out, 7);
-	rig_config(&r); /* and nothing at all */
-	assert_false(c->closed);
-	assert_false(fake.session.default_originate);
-}
-
-static void a_lower_limit_counts_at_once(void **state)
-{
-	uint8_t msg[BGP_MSG_MAX];
-	struct rig_conn *c;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	rig_feed(&r, c, msg, update_of(msg, 0x0b0000, 4));
-	changed(new_limit);
-	assert_true(c->closed);
-	assert_int_equal(rig_state(&r), BGP_IDLE);
-	rig_config(&r); /* the limit is gone, and so is the pause */
-	assert_int_equal(rig_state(&r), BGP_CONNECT);
-}
-
-static void a_peer_can_be_shut_down_and_back(void **state)
-{
-	struct rig_conn *c;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	changed(shut);
-	rig_expect_notification(c, 6, 2, NULL, 0);
-	rig_run(&r, 100000);
-	assert_int_equal(rig_state(&r), BGP_IDLE);
-	assert_null(rig_accept(&r));
-	assert_int_equal(bgp_clear(r.b, 0, false, r.now), -ENOTCONN);
-	rig_config(&r);
-	assert_int_equal(rig_state(&r), BGP_CONNECT);
-}
-
-static void a_peer_that_is_gone_is_told_so(void **state)
-{
-	struct rig_conn *c;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	assert_int_equal(bgp_peer_find(r.b, "p"), 0);
-	assert_int_equal(bgp_peer_find(r.b, "10.9.9.9"), 0);
-	changed(renamed);
-	rig_expect_notification(c, 6, 3, NULL, 0);
-	assert_int_equal(fake.forgets, 1);
-	assert_int_equal(bgp_peer_find(r.b, "p"), BGP_NO_PEER);
-	assert_int_equal(bgp_peer_find(r.b, "q"), 0); /* its number is free again */
-	assert_false(bgp_input(r.b, c->id, (const uint8_t *)"x", 1, r.now));
-	other.bgp.as = 0;
-	bgp_config(r.b, &other, r.now);
-	assert_int_equal(bgp_peer_find(r.b, "q"), BGP_NO_PEER);
-}
-
-static void originated_prefixes_follow_table_and_config(void **state)
-{
-	struct ip_prefix p[2] = {{.addr = ip_v4(0x0a010000), .len = 16}, {.addr = ip_v4(0x0a020000), .len = 16}};
-
-	(void)state;
-	r.cfg.bgp.originate = p;
-	r.cfg.bgp.n_originate = 1;
-	rig_config(&r);
-	assert_int_equal(fake.originated, 0);
-	bgp_originate(r.b, &p[0], true, r.now);
-	bgp_originate(r.b, &p[0], true, r.now);
-	bgp_originate(r.b, &p[1], true, r.now); /* not ours to originate */
-	assert_int_equal(fake.originated, 1);
-	other = r.cfg;
-	other.bgp.n_originate = 0;
-	bgp_config(r.b, &other, r.now);
-	assert_int_equal(fake.originated, 0);
-}
-
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
@@ -750,17 +756,24 @@ int main(void)
 		T(a_late_open_on_our_own_connection_loses),
 		T(a_new_connection_of_the_peer_replaces_its_dead_one),
 		T(a_lost_collision_is_no_error),
+		T(our_attempt_ends_when_the_peers_connection_is_up),
+		T(an_error_on_the_peers_connection_pauses_ours),
+		T(nonsense_beside_a_session_is_told_seldom),
 		T(failed_attempts_are_repeated_soon_then_at_connect_retry),
 		T(failed_attempts_do_not_hide_the_real_cause),
 		T(an_unanswered_attempt_is_given_up),
 		T(an_error_of_connect_itself_is_a_failed_attempt),
 		T(errors_are_followed_by_longer_pauses),
+		T(lost_sessions_are_followed_by_pauses),
+		T(no_attempt_is_made_beside_openconfirm),
 		T(a_peer_without_a_way_is_not_tried),
 		T(announced_and_withdrawn_prefixes_reach_the_rib),
 		T(a_malformed_attribute_withdraws_its_prefixes),
+		T(so_does_one_in_an_ipv6_update),
 		T(an_update_that_cannot_be_carved_resets),
 		T(too_many_prefixes_end_the_session_for_longer),
 		T(updates_flow_only_while_the_socket_takes_them),
+		T(no_keepalive_is_sent_while_updates_are),
 		T(one_call_does_a_bounded_share),
 		T(a_peer_that_reads_nothing_is_let_go),
 		T(an_octet_taken_starts_the_send_hold_anew),
@@ -768,12 +781,6 @@ int main(void)
 		T(route_refresh_is_answered_for_negotiated_families),
 		T(a_soft_clear_asks_and_tells_again),
 		T(octets_may_come_one_by_one_or_all_at_once),
-		T(a_changed_session_begins_anew),
-		T(a_changed_policy_resets_nothing),
-		T(a_lower_limit_counts_at_once),
-		T(a_peer_can_be_shut_down_and_back),
-		T(a_peer_that_is_gone_is_told_so),
-		T(originated_prefixes_follow_table_and_config),
 	};
 #undef T
 
