@@ -4,7 +4,7 @@
 #   make demo       a tunnel to strongSwan in network namespaces, shown and proven (KEEP=1 leaves it up)
 #   make test       the whole suite; the last line counts it
 #   make test-long  the end-to-end tests again, longer, against sanitizer builds of the daemons
-#   make bench      cycles per packet of each stage of the data plane
+#   make bench      cycles per packet of each stage of the data plane; BGP beside BIRD and FRR
 #   make fuzz       libFuzzer on every parser, FUZZ_SECONDS each (default 60)
 #   make clean      unmount and remove build/, and the namespaces of earlier runs
 #
@@ -39,6 +39,7 @@ test-long: build
 	@$(PYTHON) tests/run --long
 
 bench: build
+	@tools/peers make
 	@$(PYTHON) perf/run
 
 fuzz: packages
