@@ -334,7 +334,8 @@ static void attribute(struct decoder *d, struct rd v)
 		return;
 	}
 	if (row->ignore == FROM_EBGP || (row->ignore == FROM_AS4 && d->c->as4)) { /* 7606 7.5, 7.9, 7.10; 6793 4.1 */
-		fail(d, BGP_DISCARD_ATTR, BGP_UPD_OPTIONAL, true, "%s: not from a peer like this", row->name);
+		fail(d, BGP_DISCARD_ATTR, BGP_UPD_OPTIONAL, true, "%s: does not come from %s", row->name,
+		     row->ignore == FROM_EBGP ? "another AS" : "a peer with 4-octet AS numbers");
 		return;
 	}
 	if ((d->flags ^ row->flags) & FLAGS_THAT_COUNT) { /* 3c; 5.3 for MP_* */

@@ -128,6 +128,26 @@ static void ipv4_that_was_not_negotiated_is_ignored(void **state)
 	assert_int_equal(rd_left(&u.announce_v4) + rd_left(&u.withdraw_v4), 0);
 }
 
+/* RFC 4760: how long its next hop may be is then nobody's business. */
+static void what_was_not_negotiated_is_not_looked_into(void **state)
+{
+	struct bgp_codec c = codec(true);
+	const char *v4 = "0000 0029 800e 19 0001 01 10 20010db8000000000000000000000002 00 18 cb0071 40010100 "
+			 "40020602010000fde8";
+	const char *v6 = "0000 0020 800e 10 0002 01 04 c0000202 00 30 20010db80113 40010100 40020602010000fde8";
+
+	(void)state;
+	assert_int_equal(decode(v4, &c), BGP_RESET);
+	assert_int_equal(decode(v6, &c), BGP_RESET);
+	c.mp_v4 = false;
+	assert_int_equal(decode(v4, &c), BGP_OK);
+	assert_int_equal(decode(v6, &c), BGP_RESET);
+	c.mp_v4 = true;
+	c.mp_v6 = false;
+	assert_int_equal(decode(v4, &c), BGP_RESET);
+	assert_int_equal(decode(v6, &c), BGP_OK);
+}
+
 static void the_global_next_hop_of_two_counts(void **state)
 {
 	struct bgp_codec c = codec(true);
@@ -522,6 +542,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_cannot_be_a_route_is_passed_over),
 		cmocka_unit_test(multiprotocol_fields_are_found),
 		cmocka_unit_test(ipv4_that_was_not_negotiated_is_ignored),
+		cmocka_unit_test(what_was_not_negotiated_is_not_looked_into),
 		cmocka_unit_test(the_global_next_hop_of_two_counts),
 		cmocka_unit_test(end_of_rib_is_seen),
 		cmocka_unit_test(end_of_rib_octets_are_the_rfcs),

@@ -264,6 +264,23 @@ static void an_open_comes_back_as_it_was(void **state)
 	}
 }
 
+static void as_trans_stands_for_wide_numbers_only(void **state)
+{
+	uint8_t buf[64];
+
+	(void)state;
+	for (uint32_t as = 65534; as <= 65537; as++) {
+		const struct bgp_open o = {.as = as, .id = 1, .as4 = true};
+		size_t n = wire_open_build(buf, sizeof(buf), &o);
+		struct bgp_open back;
+		struct bgp_error err;
+
+		assert_true(wire_open_parse(rd_of(buf + BGP_HDR, n - BGP_HDR), &back, &err));
+		assert_int_equal(back.my_as, as <= 65535 ? as : BGP_AS_TRANS);
+		assert_int_equal(back.as, as);
+	}
+}
+
 static void open_octets_are_the_rfcs(void **state)
 {
 	const struct bgp_open o = {
@@ -414,6 +431,7 @@ int main(void)
 		cmocka_unit_test(hold_0_and_3_are_fine),
 		cmocka_unit_test(another_as_is_refused),
 		cmocka_unit_test(an_open_comes_back_as_it_was),
+		cmocka_unit_test(as_trans_stands_for_wide_numbers_only),
 		cmocka_unit_test(open_octets_are_the_rfcs),
 		cmocka_unit_test(notifications_are_put_into_words),
 		cmocka_unit_test(the_longest_text_is_shown_whole),
