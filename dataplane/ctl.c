@@ -282,6 +282,10 @@ static void in_force(struct ctl *c)
 /* The next records off the ring; all that they will touch is being fetched meanwhile. False: there is none. */
 static bool take(struct ctl *c, struct shm *s, uint64_t now_ms)
 {
+	_Static_assert((int)CTL_RECORDS <= (int)FIB_PREFETCH, "all at once");
+	uint32_t addrs[CTL_RECORDS];
+	uint8_t plens[CTL_RECORDS];
+
 	c->n_records = c->n_past = 0;
 	while (c->n_records < CTL_RECORDS) {
 		struct msg_route *m = &c->record[c->n_records];
@@ -291,9 +295,10 @@ static bool take(struct ctl *c, struct shm *s, uint64_t now_ms)
 			attach_broken(&c->attach, now_ms, "ctl");
 		if (ret)
 			break;
-		fib_prefetch(c->fib, v4(m->addr), m->plen);
-		c->n_records++;
+		addrs[c->n_records] = v4(m->addr);
+		plens[c->n_records++] = m->plen;
 	}
+	fib_prefetch(c->fib, addrs, plens, c->n_records);
 	return c->n_records > 0;
 }
 

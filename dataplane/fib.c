@@ -6,12 +6,20 @@
 #include <rte_hash.h>
 #include <rte_jhash.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 #include <rte_random.h>
 #include <rte_rcu_qsbr.h>
 
 #include "base/log.h"
 
-enum { BLOCKS_MIN = 256, SELF_MAX = 4096, SWEEP_LOOK = 4096, INDEX_OCTETS = 64 };
+enum {
+	BLOCKS_MIN = 256,
+	SELF_MAX = 4096,
+	THERE_MAX = 24,
+	SWEEP_LOOK = 4096,
+	INDEX_OCTETS = 64,
+	THERE_OCTETS = 2 << THERE_MAX >> 3
+};
 
 /* Who a route belongs to: a higher one is not given up for a lower one. */
 enum owner { OWNER_ROUTE, OWNER_ADDR, OWNER_SELF };
@@ -35,6 +43,7 @@ struct fib_ctl {
 	struct route *route;
 	uint32_t n_places, n_routes, routes_max;
 	uint32_t n_len[33]; /* routes by length, all owners */
+	uint64_t *there;    /* a bit for every prefix up to /24: has it a route? */
 
 	uint32_t half;   /* 0 or 1: the next-hop ids of this attach */
 	uint32_t attach; /* counts fib_attached() */
@@ -92,8 +101,8 @@ uint64_t fib_memory(uint32_t routes_max)
 {
 	uint64_t places = (uint64_t)routes_max + SELF_MAX;
 
-	return lpm_memory(n_blocks(routes_max)) + places * (sizeof(struct route) + INDEX_OCTETS) +
-	       sizeof(struct fib_ctl) + FIB_GROUPS * MSG_NH_LEGS * sizeof(uint64_t) + (8 << 20);
+	return lpm_memory(n_blocks(routes_max)) + places * (sizeof(struct route) + INDEX_OCTETS) + THERE_OCTETS +
+	       sizeof(struct fib_ctl) + (uint64_t)FIB_GROUPS * MSG_NH_LEGS * sizeof(uint64_t) + (8 << 20);
 }
 
 static int tables_new(struct fib *f, const struct fib_params *p)
@@ -111,8 +120,10 @@ static int tables_new(struct fib *f, const struct fib_params *p)
 	f->nh = rte_zmalloc_socket("fib_nh", f->n_all * sizeof(*f->nh), 64, p->numa_node);
 	c->route = rte_zmalloc_socket("fib_route", (size_t)c->n_places * sizeof(*c->route), 64, p->numa_node);
 	c->index = rte_hash_create(&hash);
-	if (!f->nh || !c->route || !c->index)
+	c->there = rte_zmalloc_socket("fib_there", THERE_OCTETS, 64, p->numa_node);
+	if (!f->nh || !c->route || !c->index || !c->there)
 		return -ENOMEM;
+	memset(c->route, 0, (size_t)c->n_places * sizeof(*c->route)); /* no page faults later */
 	return lpm_init(&f->lpm, id_none(f), n_blocks(p->routes_max), p->numa_node, p->qsbr);
 }
 
@@ -154,6 +165,7 @@ void fib_free(struct fib *f)
 	if (f->ctl) {
 		rte_hash_free(f->ctl->index);
 		rte_free(f->ctl->route);
+		rte_free(f->ctl->there);
 	}
 	lpm_fini(&f->lpm);
 	rte_free(f->ctl);
@@ -184,6 +196,27 @@ static bool prefix_ok(uint32_t addr, uint8_t plen)
 	return plen <= 32 && (addr & ~prefix_mask(plen)) == 0;
 }
 
+/* Prefixes of one length stand side by side, behind all shorter ones. */
+static uint32_t there_bit(uint32_t addr, unsigned plen)
+{
+	return 1u << plen | (plen ? addr >> (32 - plen) : 0);
+}
+
+static bool is_there(const struct fib_ctl *c, uint32_t addr, unsigned plen)
+{
+	uint32_t bit = there_bit(addr, plen);
+
+	return plen > THERE_MAX ? c->n_len[plen] != 0 : c->there[bit / 64] >> bit % 64 & 1;
+}
+
+static void there_flip(struct fib_ctl *c, uint32_t addr, unsigned plen)
+{
+	uint32_t bit = there_bit(addr, plen);
+
+	if (plen <= THERE_MAX)
+		c->there[bit / 64] ^= 1ull << bit % 64;
+}
+
 /* A new place for a prefix. The control plane has routes_max of them; the rest is for what is ours. */
 static struct route *place_new(struct fib_ctl *c, uint32_t addr, uint8_t plen, enum owner owner)
 {
@@ -197,6 +230,7 @@ static struct route *place_new(struct fib_ctl *c, uint32_t addr, uint8_t plen, e
 		return NULL;
 	c->route[at] = (struct route){.addr = addr, .plen = plen, .owner = owner};
 	c->n_len[plen]++;
+	there_flip(c, addr, plen);
 	return &c->route[at];
 }
 
@@ -206,6 +240,7 @@ static void place_free(struct fib_ctl *c, struct route *r)
 
 	(void)rte_hash_del_key(c->index, &key);
 	c->n_len[r->plen]--;
+	there_flip(c, r->addr, r->plen);
 	*r = (struct route){0};
 }
 
@@ -244,8 +279,10 @@ static int set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t id, enum own
 static const struct route *around(const struct fib_ctl *c, const struct route *r)
 {
 	for (unsigned plen = r->plen; plen-- > 0;) {
-		const struct route *p = c->n_len[plen] ? find(c, r->addr & prefix_mask(plen), (uint8_t)plen) : NULL;
+		const struct route *p = NULL;
 
+		if (is_there(c, r->addr, plen))
+			p = find(c, r->addr & prefix_mask(plen), (uint8_t)plen);
 		if (p)
 			return p;
 	}
@@ -317,9 +354,23 @@ bool fib_is_local(const struct fib *f, uint32_t addr)
 	return r && r->live && r->id == id_own(f, FIB_LOCAL, 0);
 }
 
-void fib_prefetch(const struct fib *f, uint32_t addr, uint8_t plen UNUSED)
+void fib_prefetch(const struct fib *f, const uint32_t *addr, const uint8_t *plen, unsigned n)
 {
-	lpm_prefetch(&f->lpm, addr);
+	const struct fib_ctl *c = f->ctl;
+	const void *key[FIB_PREFETCH];
+	uint64_t keys[FIB_PREFETCH];
+	int32_t at[FIB_PREFETCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		lpm_prefetch(&f->lpm, addr[i]);
+		keys[i] = key_of(addr[i], plen[i]);
+		key[i] = &keys[i];
+	}
+	if (n == 0 || rte_hash_lookup_bulk(c->index, key, n, at))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (at[i] >= 0)
+			rte_prefetch0(&c->route[at[i]]);
 }
 
 void fib_attached(struct fib *f)

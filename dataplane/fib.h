@@ -50,6 +50,7 @@ struct fib_nh {
 };
 
 enum {
+	FIB_PREFETCH = 32,
 	FIB_SWEEP = 64,    /* routes that a turn of the sweep removes */
 	FIB_GROUPS = 4096, /* next hops of several legs at a time */
 };
@@ -127,8 +128,9 @@ int fib_addr_del(struct fib *f, uint32_t addr) MUST_USE;
 /* Is it one of the gateway's own, as of the last call? */
 bool fib_is_local(const struct fib *f, uint32_t addr);
 
-/* Fetch what fib_set() and fib_del() of this prefix, which need not be one, will touch. */
-void fib_prefetch(const struct fib *f, uint32_t addr, uint8_t plen);
+/* Fetch into the caches what fib_set() and fib_del() of these prefixes, which need not be any, will touch: together they wait for
+ * memory once and not each for itself. n <= FIB_PREFETCH. */
+void fib_prefetch(const struct fib *f, const uint32_t *addr, const uint8_t *plen, unsigned n);
 
 /* A control plane has attached: its next-hop ids begin anew. */
 void fib_attached(struct fib *f);
