@@ -486,6 +486,7 @@ static void our_shutdown_text_is_sent(void **state)
 	assert_int_equal(rig_state(&r), BGP_IDLE);
 	assert_int_equal(r.n_conns, 1);
 	assert_null(rig_accept(&r));
+	assert_true(bgp_deadline(r.b) == UINT64_MAX); /* no timer is left running */
 }
 
 int main(void)

@@ -150,6 +150,8 @@ static void a_lost_collision_is_no_error(void **state)
 	assert_string_equal(rig_info(&r).last_error, "");
 	rig_run(&r, 5000);
 	assert_int_equal(r.n_conns, 2); /* the other one is waited for */
+	theirs = rig_accept(&r);
+	assert_non_null(theirs);
 	rig_open(&r, theirs, &o);
 	rig_keepalive(&r, theirs);
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
@@ -333,6 +335,43 @@ static void lost_sessions_are_followed_by_pauses(void **state)
 		rig_run(&r, 1);
 		assert_int_equal(rig_state(&r), BGP_CONNECT);
 	}
+}
+
+static void a_session_makes_the_next_attempts_quick_again(void **state)
+{
+	(void)state;
+	rig_config(&r);
+	for (unsigned i = 0; i < 5; i++) {
+		bgp_closed(r.b, rig_last(&r)->id, -ECONNREFUSED, r.now);
+		rig_run(&r, 10000);
+	}
+	bgp_closed(r.b, rig_establish(&r)->id, 0, r.now);
+	rig_run(&r, 1000);
+	bgp_closed(r.b, rig_last(&r)->id, -ECONNREFUSED, r.now);
+	rig_run(&r, 1000);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+/* Events of a connection that is gone may still be under way in the env. */
+static void events_of_an_old_connection_mean_nothing(void **state)
+{
+	struct ip_addr local = ip_v4(0x0a000001);
+	struct rig_conn *old, *c;
+
+	(void)state;
+	rig_config(&r);
+	old = rig_establish(&r);
+	bgp_closed(r.b, old->id, 0, r.now);
+	rig_run(&r, 1000);
+	c = rig_establish(&r);
+	assert_false(bgp_input(r.b, old->id, (const uint8_t *)"rubbish", 7, r.now));
+	bgp_closed(r.b, old->id, 0, r.now);
+	bgp_connected(r.b, old->id, &local, r.now);
+	bgp_writable(r.b, old->id, r.now);
+	assert_false(bgp_input(r.b, 0, (const uint8_t *)"rubbish", 7, r.now));
+	assert_false(bgp_input(r.b, 0xffffffff, (const uint8_t *)"rubbish", 7, r.now));
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_false(c->closed);
 }
 
 /* While the peer's connection is about to be Established, ours would only collide with it. */
@@ -529,7 +568,16 @@ static void too_many_prefixes_end_the_session_for_longer(void **state)
 	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
 	rig_run(&r, 1000);
 	assert_int_equal(rig_state(&r), BGP_IDLE);
+	/* that there is a way again changes nothing about it */
+	bgp_peer_reachable(r.b, 0, false, "", r.now);
+	bgp_peer_reachable(r.b, 0, true, NULL, r.now);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
 	assert_int_equal(bgp_clear(r.b, 0, false, r.now), 0); /* by hand it starts at once */
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
+	/* and all is forgiven */
+	c = rig_establish(&r);
+	rig_feed(&r, c, bad, sizeof(bad));
+	rig_run(&r, 1000);
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
 }
 
@@ -701,6 +749,25 @@ static void route_refresh_is_answered_for_negotiated_families(void **state)
 	rig_expect_notification(c, 7, 1, msg, 24);
 }
 
+static void a_peer_that_cannot_refresh_is_not_asked_to(void **state)
+{
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_last(&r);
+	rig_connected(&r, c);
+	o.refresh = false;
+	rig_open(&r, c, &o);
+	rig_keepalive(&r, c);
+	rig_count(c, 0);
+	assert_int_equal(bgp_clear(r.b, 0, true, r.now), 0);
+	rig_run(&r, 0);
+	assert_int_equal(rig_count(c, BGP_ROUTE_REFRESH), 0);
+	assert_int_equal(fake.refreshes, 1);
+}
+
 static void a_soft_clear_asks_and_tells_again(void **state)
 {
 	struct rig_conn *c;
@@ -765,6 +832,8 @@ int main(void)
 		T(an_error_of_connect_itself_is_a_failed_attempt),
 		T(errors_are_followed_by_longer_pauses),
 		T(lost_sessions_are_followed_by_pauses),
+		T(a_session_makes_the_next_attempts_quick_again),
+		T(events_of_an_old_connection_mean_nothing),
 		T(no_attempt_is_made_beside_openconfirm),
 		T(a_peer_without_a_way_is_not_tried),
 		T(announced_and_withdrawn_prefixes_reach_the_rib),
@@ -779,6 +848,7 @@ int main(void)
 		T(an_octet_taken_starts_the_send_hold_anew),
 		T(send_hold_says_8_0_when_it_can),
 		T(route_refresh_is_answered_for_negotiated_families),
+		T(a_peer_that_cannot_refresh_is_not_asked_to),
 		T(a_soft_clear_asks_and_tells_again),
 		T(octets_may_come_one_by_one_or_all_at_once),
 	};
