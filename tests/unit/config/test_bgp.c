@@ -238,6 +238,76 @@ static void peers_without_a_way_are_noted(void **state)
 		"add {to: 172.16.0.6/32, tunnel: NAME} to routes");
 }
 
+static void count_notes(const char *peers, unsigned n)
+{
+	char *text =
+		xasprintf(GATEWAY PORTS "policies: {all: [{permit: {}}]}\nroutes: [{to: 0.0.0.0/0, via: 203.0.113.1}]\n"
+					"bgp: {as: 65050, peers: {%s}}\n",
+			  peers);
+	struct config *c = load(text);
+
+	if (c->notes.n != n)
+		cfg_errors_print(&c->notes, peers, 2);
+	assert_int_equal(c->notes.n, n);
+	config_free(c);
+	free(text);
+}
+
+#define ALL "import: all, export: all"
+#define ARS "{kind: azure-route-server, as: 65515, " ALL
+
+/* What is well is not spoken of. */
+static void notes_are_few(void **state)
+{
+	(void)state;
+	count_notes("a: {address: 192.168.2.7, as: 65010, " ALL "}", 0);
+	count_notes("a: {address: 172.16.0.6, as: 65010, " ALL "}", 0); /* by the default route */
+	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, hold-time: 180s}", 0);
+	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, hold-time: 0}", 0);
+	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, hold-time: 179s}", 1);
+	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, max-prefix-out: 1000}", 0);
+	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, max-prefix-out: 1001}", 1);
+}
+
+static void notes_come_in_line_order(void **state)
+{
+	struct config *c = load(GATEWAY PORTS "bgp:\n  as: 65050\n  peers:\n    a: {address: 172.16.0.6, as: 65010}\n"
+					      "    b: {address: 172.16.0.7, as: 65010}\n");
+
+	(void)state;
+	assert_int_equal(c->notes.n, 6);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(c->notes.e[i].line, i < 3 ? 8 : 9);
+	config_free(c);
+}
+
+/* Microsoft, "VPN Gateway FAQ": what Azure and IANA keep to themselves. */
+static void azure_takes_no_reserved_as_number(void **state)
+{
+	static const uint32_t bad[] = {8074,  8075,  12076, 64496, 64500, 64511, 65515,
+				       65517, 65518, 65519, 65520, 65536, 65540, 65551};
+	static const uint32_t good[] = {1,     8073,  8076,  12075, 64495, 64512,
+					65514, 65516, 65521, 65534, 65552, 4294967294};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(bad) + N_ELEMS(good); i++) {
+		bool ok = i >= N_ELEMS(bad);
+		struct cfg_errors errs = {0};
+		char *text = xasprintf(GATEWAY PORTS "bgp: {as: %u, peers: {a: {kind: azure-vpn-gateway, address: "
+						     "172.16.0.6, as: 65010}}}",
+				       ok ? good[i - N_ELEMS(bad)] : bad[i]);
+		struct config *c = config_load_text(text, strlen(text), NULL, true, &errs);
+
+		if (!c != !ok)
+			print_error("%s\n", text);
+		assert_int_equal(!c, !ok);
+		assert_int_equal(errs.n, ok ? 0 : 1);
+		config_free(c);
+		cfg_errors_free(&errs);
+		free(text);
+	}
+}
+
 /* ---- passwords ---- */
 
 static char dir[] = "/tmp/esplanade-bgp-XXXXXX";
@@ -289,9 +359,14 @@ static void passwords_are_read_and_not_shown(void **state)
 	assert_int_equal(c->bgp.peer[0].password->len, 11);
 	assert_memory_equal(c->bgp.peer[0].password->b, "open sesame", 11);
 	assert_null(strstr(text, "sesame"));
+	config_free(c);
+	c = load_secret(MD5("password: \"open sesame\""), false, NULL);
 	free(text);
+	text = config_print(c);
+	assert_non_null(strstr(text, "password: \"<hidden>\""));
 	config_free(c);
 	write_file("good", 0600, "open sesame\n");
+	free(text);
 	c = load_secret(MD5("password-file: good"), true, NULL);
 	assert_int_equal(c->bgp.peer[0].password->len, 11);
 	assert_string_equal(c->bgp.password_file[0], "good");
@@ -393,6 +468,9 @@ int main(void)
 		cmocka_unit_test(entries_of_policies),
 		cmocka_unit_test(notes_name_the_line),
 		cmocka_unit_test(peers_without_a_way_are_noted),
+		cmocka_unit_test(notes_are_few),
+		cmocka_unit_test(notes_come_in_line_order),
+		cmocka_unit_test(azure_takes_no_reserved_as_number),
 		cmocka_unit_test(passwords_are_read_and_not_shown),
 		cmocka_unit_test(bad_password_files_are_refused),
 		cmocka_unit_test(inline_password_in_an_open_file_is_refused),
