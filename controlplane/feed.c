@@ -198,6 +198,12 @@ void feed_attached(struct feed *f)
 	f->kick = true;
 }
 
+void feed_hold(struct feed *f, bool hold)
+{
+	f->held = hold;
+	f->kick = true;
+}
+
 void feed_lost(struct feed *f)
 {
 	f->ready = false;

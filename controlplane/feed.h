@@ -78,6 +78,9 @@ void feed_config(struct feed *f, const struct config *c);
 void feed_tunnel_changed(struct feed *f, struct tunnel *t);
 void feed_attached(struct feed *f);
 void feed_lost(struct feed *f);
+/* hold: the attach is not said to be over, so that nothing is swept, and not ready. For the time in which it is not known what
+ * carries traffic. */
+void feed_hold(struct feed *f, bool hold);
 void feed_route_refused(struct feed *f, uint32_t seq, int status);
 bool feed_ready(const struct feed *f);
 /* Do what can be done now: a pass over everything. */

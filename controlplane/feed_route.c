@@ -304,7 +304,7 @@ void feed_route_pump(struct feed *f)
 	while (f->dirty.first && n++ < FEED_TURN)
 		if (settle(f, f->dirty.first) == PUSH_FULL)
 			return;
-	if (f->sync == FEED_SYNC_ROUTES && !f->n_sync && !f->scan_left && push_mark(f, MSG_SYNC_END)) {
+	if (f->sync == FEED_SYNC_ROUTES && !f->held && !f->n_sync && !f->scan_left && push_mark(f, MSG_SYNC_END)) {
 		f->sync = FEED_SYNC_OVER;
 		f->sync_pos = dp_routes_pushed(f->dp);
 	}

@@ -156,7 +156,7 @@ struct feed {
 	uint64_t sync_pos; /* routes pushed with SYNC_END */
 	uint32_t n_sync;   /* nodes that SYNC_END waits for */
 	uint64_t applied;  /* when last looked at */
-	bool ready;
+	bool ready, held;
 	bool kick; /* something has changed since the last pump */
 };
 

@@ -48,9 +48,16 @@ static void feed_is_ready(void *ctx)
 	maybe_go(ctx);
 }
 
+/* What a former control plane has left still carries traffic: its routes stay. */
 static void sadb_is_ready(void *ctx)
 {
-	maybe_go(ctx);
+	struct gateway *g = ctx;
+
+	for (uint32_t i = 0; i < g->tunnels.n; i++)
+		if (g->tunnels.t[i] && !list_empty(&g->tunnels.t[i]->pairs))
+			feed_tunnel_up(g->feed, g->tunnels.t[i], true);
+	feed_hold(g->feed, false);
+	maybe_go(g);
 }
 
 static void on_sa_event(void *ctx, const struct ike_event *ev)
@@ -67,6 +74,8 @@ static void tunnel_idle(void *ctx, struct tunnel *t)
 
 	if (!t->wanted)
 		feed_kick(g->feed);
+	else if (!t->up_since_ms)
+		feed_tunnel_up(g->feed, t, false);
 }
 
 static void tunnel_gone(void *ctx, struct tunnel *t)
@@ -104,6 +113,7 @@ static void dp_is_attached(void *ctx, bool new_life)
 	if (new_life)
 		place_all(g);
 	g->dp_restarted |= new_life;
+	feed_hold(g->feed, true);
 	feed_attached(g->feed);
 	sadb_attached(g->sadb, new_life);
 }
@@ -235,6 +245,9 @@ static void sweep_due(uv_timer_t *t)
 	struct gateway *g = t->data;
 
 	sadb_sweep(g->sadb);
+	for (uint32_t i = 0; i < g->tunnels.n; i++) /* a name may have got another address */
+		if (g->tunnels.t[i] && g->tunnels.t[i]->cfg.remote.name[0])
+			feed_tunnel_moved(g->feed, g->tunnels.t[i]);
 }
 
 /* ---- stopping ---- */

@@ -229,6 +229,30 @@ static void an_old_control_planes_routes_are_swept(void **state)
 	assert_string_equal(lab_state("10.3.232.0/24"), "installed");
 }
 
+static void while_held_nothing_is_swept(void **state)
+{
+	struct tunnel *t = lab_tunnel("azure", "198.51.100.7");
+
+	(void)state;
+	lab_route("10.9.0.0/16", NULL, "azure", 1);
+	lab_config();
+	feed_tunnel_up(rig.feed, t, true);
+	lab_settle();
+	t->has_child = false; /* as if we were new and did not know */
+	feed_config(rig.feed, &lab.cfg);
+	feed_hold(rig.feed, true);
+	fake_dp_drop(&rig.fake);
+	AWAIT(rig.attached == 2);
+	rig_settle();
+	assert_int_equal(lab.n_ready, 2);
+	assert_string_equal(lab_fib("10.9.0.0/16"), "tunnel azure");
+	feed_tunnel_up(rig.feed, t, true);
+	feed_hold(rig.feed, false);
+	lab_settle();
+	assert_string_equal(lab_fib("10.9.0.0/16"), "tunnel azure");
+	assert_int_equal(rig.fake.count[MSG_ROUTE_DEL], 0);
+}
+
 static void a_new_life_of_the_data_plane_gets_everything(void **state)
 {
 	(void)state;
@@ -340,6 +364,7 @@ int main(void)
 		T(a_refused_change_leaves_nothing_behind),
 		T(a_refused_next_hop_is_tried_again),
 		T(an_old_control_planes_routes_are_swept),
+		T(while_held_nothing_is_swept),
 		T(a_new_life_of_the_data_plane_gets_everything),
 		T(next_hop_ids_of_many_attaches_do_not_meet),
 		T(routes_that_wait_for_a_next_hop_go_when_it_is_not_wanted),
