@@ -1,7 +1,7 @@
 /* Giving up what the process does not need any more. Capabilities belong to threads, so each thread gives up its own.
  *
  *   privs_early()   before EAL makes threads: what opening ports and memory needs
- *   privs_main()    when all is open: CAP_NET_ADMIN, to remove the guard at exit
+ *   privs_main()    when all is open: CAP_NET_ADMIN, for addresses on the TUN device, and to remove the guard at exit
  *   privs_none()    each other thread, as the first thing it does
  */
 #pragma once

@@ -9,6 +9,7 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
 #include "base/log.h"
 #include "dataplane/drop.h"
@@ -16,6 +17,7 @@
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
 #include "dataplane/tundev.h"
+#include "dataplane/una.h"
 
 enum { FWD_KEEP = 3 * VEC_BURST }; /* left free in w->fwd, as PUNT_OUT_KEEP */
 
@@ -100,6 +102,24 @@ static bool is_fresh(struct rte_mbuf *m)
 	       (tcp->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG;
 }
 
+/* A kernel on the other end of a virtual wire may leave the sum of the pseudo header only, for a device to complete that does not
+ * exist (punt.c). Ours would take that for damage. */
+static void cksum_complete(struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = pkt_ip(m);
+	bool udp = ip->next_proto_id == IPPROTO_UDP;
+	uint16_t ihl = pkt_ihl(ip), len = (uint16_t)(m->data_len - ihl), pseudo = rte_ipv4_phdr_cksum(ip, 0), sum;
+	uint8_t *l4 = (uint8_t *)pkt_ip(m) + ihl, *field = l4 + (udp ? 6 : 16);
+
+	if (len < (udp ? sizeof(struct rte_udp_hdr) : sizeof(struct rte_tcp_hdr)) || una_get16(field) != pseudo)
+		return;
+	sum = rte_raw_cksum(l4, len);
+	if (((uint32_t)pseudo + sum) % 0xffff == 0) /* it is whole, and looks so by chance */
+		return;
+	sum = (uint16_t)~sum;
+	una_put16(field, sum == 0 && udp ? 0xffff : sum);
+}
+
 /* Wake the ctl thread, when it may be asleep. */
 static void wake(const struct tun *t, struct tun_link *l)
 {
@@ -114,7 +134,10 @@ void tun_push(struct worker *w, struct rte_mbuf *m)
 {
 	struct tun *t = w->tun;
 	struct tun_link *l = t ? &t->link[w->id] : NULL;
+	uint8_t proto = pkt_ip(m)->next_proto_id;
 
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
+		cksum_complete(m);
 	if (!t)
 		drop(w, m, DROP_PROTOCOL);
 	else if (bare(w, m))

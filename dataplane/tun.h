@@ -3,7 +3,8 @@
  *   worker:  tun_push()  -- policed --> ring `up`   --> ctl: tun_turn() --> the device
  *            tun_poll()  <------------- ring `down` <-- ctl: tun_turn() <-- the device
  *
- * Up goes every packet to one of our own addresses that is not IKE, ESP, ARP, an echo request or a fragment, as it came. What
+ * Up goes every packet to one of our own addresses that is not IKE, ESP, ARP, an echo request or a fragment, as it came (a checksum that
+ * was left to a device is completed). What
  * could come from anybody (not of a TCP connection that exists: SYN, and all that is not TCP) has a small rate of its own, so that a
  * flood of it starves no session. Down, packets join w->fwd behind the TTL step, which is the forwarder's: eBGP's TTL of 1 and
  * RFC 5082's 255 leave as the kernel wrote them. All else on their way is as for any packet: FIB, tunnels, MTU, neighbours; errors

@@ -288,6 +288,50 @@ static void without_df_it_is_split(void **state)
 	settle(1);
 }
 
+static bool sum_ok(struct rig_bytes *ip)
+{
+	return ((uint32_t)rte_ipv4_phdr_cksum(rig_ip(ip), 0) + rte_raw_cksum(ip->b + 20, ip->len - 20u)) % 0xffff == 0;
+}
+
+/* TCP and UDP, long and short: as a kernel on a virtual wire leaves them; one whole; and one that is really damaged. */
+static void a_sum_left_to_a_device_is_completed(void **state)
+{
+	struct rig_bytes ip, got;
+	(void)state;
+
+	for (uint16_t len = 40; len < 80; len++) {
+		for (unsigned kind = 0; kind < 6; kind++) {
+			bool udp = kind % 2;
+			uint16_t *field;
+
+			rig_udp(&ip, RIG_LAN_HOST, RIG_LAN_ADDR, len, (uint8_t)(len * 7));
+			rig_ip(&ip)->next_proto_id = udp ? IPPROTO_UDP : IPPROTO_TCP;
+			rig_cksum(&ip);
+			field = (void *)(ip.b + 20 + (udp ? 6 : 16));
+			*field = 0;
+			*field = kind < 2   ? rte_ipv4_phdr_cksum(rig_ip(&ip), 0)
+				 : kind < 4 ? rte_ipv4_udptcp_cksum(rig_ip(&ip), ip.b + 20)
+					    : (uint16_t)(rte_ipv4_phdr_cksum(rig_ip(&ip), 0) + 1);
+			wire(RIG_LAN, &ip);
+			run();
+			assert_true(kernel_gets(&got));
+			assert_int_equal(sum_ok(&got), kind < 4);
+			if (kind >= 2)
+				assert_memory_equal(got.b, ip.b, ip.len);
+		}
+	}
+	tcp(&ip, RIG_LAN_HOST, RIG_LAN_ADDR, 0); /* cut short */
+	for (uint16_t len = 21; len < 40; len++) {
+		rig_ip(&ip)->total_length = rte_cpu_to_be_16(len);
+		rig_cksum(&ip);
+		wire(RIG_LAN, &ip);
+		run();
+		assert_true(kernel_gets(&got));
+		assert_memory_equal(got.b, ip.b, len);
+	}
+	settle(0);
+}
+
 static void a_flood_of_syns_leaves_the_session_its_way(void **state)
 {
 	struct rig_bytes ip;
@@ -414,6 +458,7 @@ int main(void)
 		TEST(rubbish_from_the_device_is_named),
 		TEST(too_big_is_told_to_the_kernel_by_the_far_end),
 		TEST(without_df_it_is_split),
+		TEST(a_sum_left_to_a_device_is_completed),
 		TEST(a_flood_of_syns_leaves_the_session_its_way),
 		TEST(a_full_ring_is_named),
 		TEST(a_worker_that_is_behind_loses_nothing),
