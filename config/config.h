@@ -159,12 +159,12 @@ struct cfg_bgp_peer {
 	uint32_t as;               /* never 0, never our own (eBGP only) */
 	char import[CFG_NAME_MAX]; /* policy names; "": none, nothing passes (RFC 8212) */
 	char export[CFG_NAME_MAX];
-	uint8_t families; /* CFG_BGP_V4 | CFG_BGP_V6; default V4 */
-	uint8_t connect;  /* enum cfg_bgp_connect */
-	uint8_t multihop; /* TTL of what we send, 1..255; 0: not said: 1 to a peer on a port's network, else 255 (4-05) */
-	uint8_t gtsm_hops;        /* RFC 5082: TTL >= 256 - hops is asked for; 0: off. Not together with multihop */
-	uint16_t hold_s;          /* proposed; 0 or >= 3; default 90, Azure kinds 180 */
-	uint16_t keepalive_s;     /* 0: a third of the negotiated hold time */
+	uint8_t families;     /* CFG_BGP_V4 | CFG_BGP_V6; default V4 */
+	uint8_t connect;      /* enum cfg_bgp_connect */
+	uint8_t multihop;     /* TTL of what we send, 1..255; 0: not said: 1 to a peer on a port's network, else 255 */
+	uint8_t gtsm_hops;    /* RFC 5082: TTL >= 256 - hops is asked for; 0: off. Not together with multihop */
+	uint16_t hold_s;      /* proposed; 0 or >= 3; default 90, Azure kinds 180 */
+	uint16_t keepalive_s; /* 0: a third of the negotiated hold time */
 	uint16_t connect_retry_s; /* default 10 */
 	bool default_originate;
 	bool shutdown;           /* configured, but not to be spoken to */
@@ -212,7 +212,7 @@ struct cfg_policy_entry {
 		struct ip_addr next_hop;                 /* IP_NONE: not set; only of routes of its family */
 		uint32_t prepend_as;                     /* 0: our own */
 		uint8_t prepend;                         /* times */
-		uint32_t remove_as;                      /* every occurrence leaves the path; 0: none */
+		uint32_t remove_as;                      /* every occurrence leaves the path; 0: none */
 		bool as_override;                        /* the peer's AS becomes ours in the path */
 		uint32_t community[CFG_COMMUNITIES_MAX]; /* added */
 		unsigned n_community;

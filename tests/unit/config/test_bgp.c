@@ -262,6 +262,7 @@ static void notes_are_few(void **state)
 	(void)state;
 	count_notes("a: {address: 192.168.2.7, as: 65010, " ALL "}", 0);
 	count_notes("a: {address: 172.16.0.6, as: 65010, " ALL "}", 0); /* by the default route */
+	count_notes("a: {kind: azure-vpn-gateway, address: 192.168.2.7, as: 65010, " ALL "}", 0);
 	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, hold-time: 180s}", 0);
 	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, hold-time: 0}", 0);
 	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, hold-time: 179s}", 1);
