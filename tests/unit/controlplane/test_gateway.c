@@ -1,4 +1,5 @@
-/* Two whole control planes with the real IKE core on one thread; fake data planes carry their datagrams to each other. */
+/* Two whole control planes with the real cores on one thread; fake data planes carry their IKE datagrams to each other, and lo
+ * of a network namespace of the test's own carries BGP. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,11 +8,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,15 +28,20 @@
 struct side {
 	struct gateway g;
 	struct fake_dp fake;
-	char path[128], file[128], sock[128];
+	char path[128], file[128], sock[108];
 	unsigned last_octet;
 	uint64_t epoch;
 	union msg in, out; /* the newest SA_IN_ADD, SA_OUT_ADD */
 	bool drop_ike;     /* what it sends is lost */
 	bool stopped;
+	bool bgp; /* the config has BGP */
 };
 
+/* What a side's bgp: says beyond the usual. */
+static const char *bgp_peer_more = "", *bgp_policies = "all: [{permit: {}}]";
+
 static struct side a, b;
+static bool with_bgp;
 static char dir[64];
 
 static int keep_adds(void *ctx, unsigned to, const union msg *m)
@@ -44,20 +56,35 @@ static int keep_adds(void *ctx, unsigned to, const union msg *m)
 	return 0;
 }
 
+static void write_bgp(FILE *f, unsigned me, unsigned other)
+{
+	fprintf(f,
+		"  - {to: 10.9.0.%u/32, tunnel: link}\n"
+		"  - {to: 10.%u0.0.0/16, blackhole: true}\n"
+		"bgp:\n"
+		"  as: 6500%u\n"
+		"  originate: [10.%u0.0.0/16]\n"
+		"  peers:\n"
+		"    other: {address: 10.9.0.%u, as: 6500%u, source: 10.9.0.%u, import: all, export: all, "
+		"connect-retry: 1s%s}\n"
+		"policies: {%s}\n",
+		other, me, me, me, other, other, me, bgp_peer_more, bgp_policies);
+}
+
 static void write_config(struct side *s, const char *start, const char *more)
 {
 	unsigned other = s == &a ? 2 : 1, me = s->last_octet;
 	FILE *f = fopen(s->file, "w");
+	char nets[80];
 
 	assert_non_null(f);
+	snprintf(nets, sizeof(nets), s->bgp ? "any" : "[{local: 10.%u.0.0/24, remote: 10.%u.0.0/24}]", me, other);
 	fchmod(fileno(f), 0600);
 	fprintf(f,
-		"gateway: {name: gw%u}\n"
+		"gateway: {name: gw%u, addresses: [10.9.0.%u/32]}\n"
 		"ports:\n"
 		"  wan0: {device: \"af_packet:wan\", addresses: [203.0.113.%u/24]}\n"
 		"  lan0: {device: \"af_packet:lan\", addresses: [10.%u.0.1/24]}\n"
-		"routes:\n"
-		"  - {to: 10.%u.0.0/24, tunnel: link}\n"
 		"tunnels:\n"
 		"  link:\n"
 		"    local: {port: wan0}\n"
@@ -65,9 +92,13 @@ static void write_config(struct side *s, const char *start, const char *more)
 		"    auth: {psk: \"correct horse battery staple\"}\n"
 		"    ike: {proposals: [aes256gcm16-prfsha384-x25519]}\n"
 		"    esp: {proposals: [aes256gcm16-x25519]}\n"
-		"    selectors: [{local: 10.%u.0.0/24, remote: 10.%u.0.0/24}]\n"
-		"    start: %s\n%s",
-		me, me, me, other, other, me, other, start, more);
+		"    selectors: %s\n"
+		"    start: %s\n%s"
+		"routes:\n"
+		"  - {to: 10.%u.0.0/24, tunnel: link}\n",
+		me, me, me, me, other, nets, start, more, other);
+	if (s->bgp)
+		write_bgp(f, me, other);
 	fclose(f);
 }
 
@@ -92,6 +123,7 @@ static void start_side(struct side *s, unsigned n, const char *start)
 	snprintf(s->path, sizeof(s->path), "%s/%u.dp", dir, n);
 	snprintf(s->file, sizeof(s->file), "%s/%u.yaml", dir, n);
 	snprintf(s->sock, sizeof(s->sock), "%s/%u.control", dir, n);
+	s->bgp = with_bgp;
 	write_config(s, start, "");
 	p.config = config_load(s->file, true, &errs);
 	if (!p.config)
@@ -203,12 +235,37 @@ static int up(void **state)
 	return 0;
 }
 
+static const struct bgp_peer_info *bgp_of(struct side *s)
+{
+	static struct bgp_peer_info i;
+
+	memset(&i, 0, sizeof(i));
+	(void)!bgp_peer_info(bgp_io_core(s->g.bgp), 0, &i);
+	return &i;
+}
+
+static bool bgp_up(struct side *s)
+{
+	return bgp_of(s)->state == BGP_ESTABLISHED;
+}
+
+static int up_with_bgp(void **state)
+{
+	with_bgp = true;
+	bgp_peer_more = "";
+	bgp_policies = "all: [{permit: {}}]";
+	assert_int_equal(up(state), 0);
+	AWAIT(bgp_up(&a) && bgp_up(&b) && bgp_of(&a)->pfx_accepted == 1 && bgp_of(&b)->pfx_accepted == 1);
+	return 0;
+}
+
 static int down(void **state)
 {
 	(void)state;
 	end_side(&a);
 	end_side(&b);
 	rmdir(dir);
+	with_bgp = false;
 	return 0;
 }
 
@@ -462,7 +519,314 @@ static void every_show_tells_its_rows(void **state)
 	json_decref(routes);
 }
 
+/* ---- BGP ---- */
+
+struct hunt {
+	const char *prefix;
+	struct feed_route_info i;
+	char state[32];
+	bool found;
+};
+
+static bool look(void *arg, const struct feed_route_info *i)
+{
+	struct hunt *h = arg;
+	char to[IP_STR];
+
+	if (i->owner != FEED_BGP || strcmp(ip_prefix_str(&i->to, to), h->prefix) != 0)
+		return true;
+	h->i = *i;
+	snprintf(h->state, sizeof(h->state), "%s", i->state);
+	h->found = true;
+	return false;
+}
+
+static struct hunt route(struct side *s, const char *prefix)
+{
+	struct hunt h = {.prefix = prefix};
+	struct ip_prefix after = {0};
+
+	feed_walk(s->g.feed, &after, UINT32_MAX, look, &h);
+	return h;
+}
+
+static void a_learned_route_goes_through_the_tunnel_into_the_data_plane(void **state)
+{
+	struct hunt h;
+	json_t *sum, *peer;
+
+	(void)state;
+	AWAIT(!strcmp(route(&a, "10.20.0.0/16").state, "installed"));
+	h = route(&a, "10.20.0.0/16");
+	assert_int_equal(h.i.n, 1);
+	assert_int_equal(h.i.leg[0].kind, MSG_NH_TUNNEL);
+	assert_string_equal(h.i.leg[0].tunnel->cfg.name, "link");
+	sum = ask(&a, STATUS_BGP_SUMMARY);
+	peer = json_array_get(json_object_get(sum, "peers"), 0);
+	assert_string_equal(text(peer, "state"), "Established");
+	assert_string_equal(text(peer, "over"), "tunnel link");
+	assert_int_equal(json_integer_value(json_object_get(peer, "pfx_rcvd")), 1);
+	json_decref(sum);
+}
+
+/* The segment's size is the tunnel's, not that of lo. */
+static void the_session_fits_the_tunnel(void **state)
+{
+	struct tcp_info_row i;
+
+	(void)state;
+	assert_true(bgp_io_tcp(a.g.bgp, bgp_of(&a)->conn, &i));
+	assert_in_range(i.mss, 1300, 1400);
+	assert_int_equal(i.ttl, 255); /* not on a network of a port */
+}
+
+static void a_tunnel_that_is_down_is_the_reason(void **state)
+{
+	(void)state;
+	assert_int_equal(by_hand(&a, STATUS_DOWN, false), 0);
+	AWAIT(bgp_of(&a)->unreachable[0]);
+	assert_non_null(strstr(bgp_of(&a)->unreachable, "link is down"));
+	AWAIT(!route(&a, "10.20.0.0/16").i.n); /* what goes through it cannot be used */
+	assert_int_equal(by_hand(&a, STATUS_UP, false) < 0, 0);
+	AWAIT(!bgp_of(&a)->unreachable[0] && !strcmp(route(&a, "10.20.0.0/16").state, "installed"));
+	assert_int_equal(bgp_of(&a)->established, 1); /* the session has lived through it */
+}
+
+static void an_ike_rekey_does_not_touch_the_session(void **state)
+{
+	uint64_t since = bgp_of(&a)->since_ms;
+
+	(void)state;
+	assert_int_equal(by_hand(&a, STATUS_REKEY, false), 0);
+	AWAIT(a.fake.count[MSG_SA_OUT_ADD] == 2);
+	assert_int_equal(by_hand(&a, STATUS_REKEY, true), 0);
+	AWAIT(ikes(&a) == 1 && ikes(&b) == 1);
+	assert_true(bgp_up(&a) && bgp_up(&b));
+	assert_int_equal(bgp_of(&a)->since_ms, since);
+	assert_string_equal(bgp_of(&a)->unreachable, "");
+}
+
+static void reload(struct side *s)
+{
+	write_config(s, s == &a ? "always" : "respond-only", "");
+	assert_int_equal(gateway_reload(&s->g), 0);
+}
+
+static void a_reload_of_a_policy_takes_routes_without_a_reset(void **state)
+{
+	(void)state;
+	bgp_policies = "all: [{deny: {}}]";
+	reload(&a);
+	AWAIT(!bgp_of(&a)->pfx_accepted && !bgp_of(&b)->pfx_received && !route(&a, "10.20.0.0/16").found);
+	assert_int_equal(bgp_of(&a)->pfx_received, 1);
+	bgp_policies = "all: [{permit: {}}]";
+	reload(&a);
+	AWAIT(bgp_of(&a)->pfx_accepted && bgp_of(&b)->pfx_received);
+	assert_int_equal(bgp_of(&a)->established, 1);
+}
+
+static void a_reload_of_the_key_needs_no_restart(void **state)
+{
+	(void)state;
+	bgp_peer_more = ", password: \"first\"";
+	reload(&a);
+	AWAIT(!bgp_up(&b));
+	reload(&b);
+	AWAIT(bgp_up(&a) && bgp_up(&b));
+	bgp_peer_more = ", password: \"second\"";
+	reload(&a);
+	AWAIT(!bgp_up(&b));
+	for (uint64_t until = loop_now_ms() + 1500; loop_now_ms() < until;) /* a retry each second */
+		turn();
+	assert_false(bgp_up(&a) || bgp_up(&b));
+	reload(&b);
+	AWAIT(bgp_up(&a) && bgp_up(&b));
+}
+
+static void a_peer_that_leaves_the_config_is_told_and_its_routes_go(void **state)
+{
+	(void)state;
+	AWAIT(route(&a, "10.20.0.0/16").found);
+	a.bgp = false;
+	reload(&a);
+	AWAIT(!bgp_up(&b) && !route(&a, "10.20.0.0/16").found);
+	assert_non_null(strstr(bgp_of(&b)->last_error, "6/3"));
+	assert_false(bgp_of(&a)->cfg);
+	a.bgp = true;
+	reload(&a);
+	AWAIT(bgp_up(&a) && bgp_up(&b));
+}
+
+static void clear_by_hand_begins_the_session_anew_and_soft_does_not(void **state)
+{
+	struct status_req r = {.op = STATUS_BGP, .name = "other", .soft = true};
+	char why[512] = "";
+
+	(void)state;
+	assert_int_equal(gateway_bgp_clear(&a.g, &r, why, sizeof(why)), 0);
+	AWAIT(bgp_of(&b)->msg_in[5] == 1); /* ROUTE-REFRESH */
+	assert_int_equal(bgp_of(&a)->established, 1);
+	r.soft = false;
+	snprintf(r.name, sizeof(r.name), "10.9.0.2");
+	assert_int_equal(gateway_bgp_clear(&a.g, &r, why, sizeof(why)), 0);
+	assert_false(bgp_up(&a));
+	r.soft = true;
+	assert_int_equal(gateway_bgp_clear(&a.g, &r, why, sizeof(why)), -ENOTCONN);
+	assert_non_null(strstr(why, "no session with 10.9.0.2"));
+	AWAIT(bgp_of(&a)->established == 2);
+	snprintf(r.name, sizeof(r.name), "nobody");
+	assert_int_equal(gateway_bgp_clear(&a.g, &r, why, sizeof(why)), -ENOENT);
+	assert_non_null(strstr(why, "no BGP peer nobody"));
+}
+
+static void set_lo(unsigned n, const char *ip)
+{
+	struct ifreq r = {0};
+	struct sockaddr_in *sin = (void *)&r.ifr_addr;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ip_addr addr;
+
+	assert_int_equal(ip_parse(ip, &addr), 0);
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "lo:%u", n);
+	sin->sin_family = AF_INET;
+	memcpy(&sin->sin_addr, addr.b, 4);
+	assert_int_equal(ioctl(fd, SIOCSIFADDR, &r), 0);
+	memset(&sin->sin_addr, 0xff, 4);
+	assert_int_equal(ioctl(fd, SIOCSIFNETMASK, &r), 0);
+	close(fd);
+}
+
+static void stopping_says_cease_before_delete(void **state)
+{
+	(void)state;
+	gateway_stop(&a.g);
+	AWAIT(!bgp_up(&b));
+	assert_non_null(strstr(bgp_of(&b)->last_error, "6/2"));
+	assert_int_equal(children(&b), 1); /* the tunnel has carried it */
+	AWAIT(a.g.loop.ended);
+	AWAIT(!ikes(&b));
+}
+
+/* A Cease that nobody acknowledges keeps the tunnels for its time, and no longer. */
+static void stopping_does_not_wait_for_a_deaf_bgp_peer_for_long(void **state)
+{
+	uint64_t began, ended;
+
+	(void)state;
+	set_lo(2, "10.9.0.99"); /* 10.9.0.2 is gone */
+	began = loop_now_ms();
+	gateway_stop(&a.g);
+	AWAIT(!ikes(&b)); /* Delete has come */
+	ended = loop_now_ms();
+	assert_in_range(ended - began, GATEWAY_CEASE_MS - 50, GATEWAY_CEASE_MS + 700);
+	AWAIT(a.g.loop.ended);
+	assert_true(loop_now_ms() - began <= GATEWAY_CEASE_MS + GATEWAY_STOP_MS + 500);
+	set_lo(2, "10.9.0.2");
+}
+
+/* ---- questions that the data plane answers ---- */
+
+static int answer_fib(void *ctx, unsigned to, const union msg *m)
+{
+	struct side *s = ctx;
+	union msg reply = {0};
+	struct msg_fib_info *i = (void *)&reply;
+
+	if (m->hdr.type != MSG_FIB_GET)
+		return keep_adds(ctx, to, m);
+	i->hdr.type = MSG_FIB_INFO;
+	i->query = m->hdr.seq;
+	i->found = 1;
+	i->family = 4;
+	i->plen = 16;
+	i->addr[0] = 10;
+	i->addr[1] = 20;
+	i->n = 1;
+	i->leg[0].kind = MSG_NH_TUNNEL;
+	i->leg[0].tunnel = s->g.tunnels.t[0]->handle;
+	fake_dp_event(&s->fake, FAKE_CTL, &reply, sizeof(*i));
+	return 0;
+}
+
+static json_t *gwctl(struct side *s, const char *json)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	uint8_t head[4] = {0, 0, 0, (uint8_t)strlen(json)};
+	char body[4096] = "";
+	json_t *o;
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", s->sock);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(write(fd, head, 4), 4);
+	assert_int_equal(write(fd, json, strlen(json)), strlen(json));
+	AWAIT(recv(fd, head, 4, MSG_PEEK) == 4);
+	AWAIT(recv(fd, body, sizeof(body), MSG_PEEK) == 4 + head[2] * 256 + head[3]);
+	o = json_loads(body + 4, 0, NULL);
+	assert_non_null(o);
+	close(fd);
+	return o;
+}
+
+static void the_fib_is_asked_and_answered(void **state)
+{
+	static const char ask_it[] = "{\"op\":\"show\",\"what\":\"fib\",\"address\":\"10.20.0.7\"}";
+	json_t *o, *data;
+
+	(void)state;
+	a.fake.on_cmd = answer_fib;
+	o = gwctl(&a, ask_it);
+	data = json_object_get(o, "data");
+	assert_string_equal(text(data, "prefix"), "10.20.0.0/16");
+	assert_string_equal(text(json_array_get(json_object_get(data, "legs"), 0), "tunnel"), "link");
+	json_decref(o);
+	a.fake.on_cmd = keep_adds; /* ACK, and nothing else */
+	o = gwctl(&a, ask_it);
+	assert_non_null(strstr(text(o, "error"), "does not tell"));
+	json_decref(o);
+	for (unsigned i = 0; i < GATEWAY_QUESTIONS_MAX; i++)
+		assert_int_equal(a.g.question[i].ticket, 0);
+	fake_dp_stop(&a.fake);
+	AWAIT(!dp_attached(a.g.dp));
+	o = gwctl(&a, ask_it);
+	assert_non_null(strstr(text(o, "error"), "not attached"));
+	json_decref(o);
+	start_fake(&a);
+	AWAIT(dp_attached(a.g.dp));
+}
+
+static void without_bgp_its_questions_say_so(void **state)
+{
+	struct status_req r = {.op = STATUS_SHOW, .show = STATUS_BGP_SUMMARY};
+	struct status_answer answer = {0};
+
+	(void)state;
+	gateway_show(&a.g, &r, &answer);
+	assert_null(answer.data);
+	assert_non_null(strstr(answer.why, "BGP is not configured"));
+}
+
+static int own_namespace(void **state)
+{
+	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
+		print_message("no network namespace of our own: %s\n", strerror(errno));
+		return -1;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r))
+		return -1;
+	close(fd);
+	set_lo(1, "10.9.0.1");
+	set_lo(2, "10.9.0.2");
+	return 0;
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+#define B(name) cmocka_unit_test_setup_teardown(name, up_with_bgp, down)
 
 int main(void)
 {
@@ -480,8 +844,20 @@ int main(void)
 		T(stopping_says_delete_and_wipes_all_sas),
 		T(stopping_does_not_wait_for_a_dead_peer_for_long),
 		T(every_show_tells_its_rows),
+		T(without_bgp_its_questions_say_so),
+		B(a_learned_route_goes_through_the_tunnel_into_the_data_plane),
+		B(the_session_fits_the_tunnel),
+		B(a_tunnel_that_is_down_is_the_reason),
+		B(an_ike_rekey_does_not_touch_the_session),
+		B(a_reload_of_a_policy_takes_routes_without_a_reset),
+		B(a_reload_of_the_key_needs_no_restart),
+		B(a_peer_that_leaves_the_config_is_told_and_its_routes_go),
+		B(clear_by_hand_begins_the_session_anew_and_soft_does_not),
+		B(stopping_says_cease_before_delete),
+		B(stopping_does_not_wait_for_a_deaf_bgp_peer_for_long),
+		T(the_fib_is_asked_and_answered),
 	};
 
 	(void)!log_set("warn");
-	return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("gateway", tests, own_namespace, NULL);
 }
