@@ -42,14 +42,13 @@ void export_forget(struct rib *r, struct rib_peer *p)
 	put(r, &p->out.cache.wire, NULL);
 }
 
-/* RFC 4271 5.1.3: ours; or the learned one where the peer reaches it without us, but never the peer's own. IP_NONE: the session
- * has no address of this family, only a policy can give one. */
+/* RFC 4271 5.1.3: ours; or the learned one where the peer reaches it without us. IP_NONE: the session has no address of this
+ * family, only a policy can give one. */
 static struct ip_addr next_hop(const struct rib_session *s, uint8_t family, const struct bgp_attrs *a)
 {
 	const struct ip_addr *nh = &a->nexthop;
 
-	if (s->multihop == 0 && nh->family == family && s->lan.addr.family == family &&
-	    ip_prefix_contains(&s->lan, nh) && !ip_equal(nh, &s->codec.remote))
+	if (s->multihop == 0 && nh->family == family && s->lan.addr.family == family && ip_prefix_contains(&s->lan, nh))
 		return *nh;
 	return s->codec.local.family == family ? s->codec.local : (struct ip_addr){.family = IP_NONE};
 }
@@ -82,6 +81,7 @@ static const struct bgp_attrs *wire_of(struct rib *r, const struct rib_peer *p, 
 		return NULL;
 	d.a.has &= (uint8_t)~BGP_HAS_LOCAL_PREF;
 	d.a.local_pref = 0;
+	/* never the peer's own, whoever has set it */
 	if (ip_equal(&d.a.nexthop, &p->s.codec.remote))
 		d.a.nexthop = p->s.codec.local;
 	return d.a.nexthop.family == family ? intern_get(r->in, &d.a) : NULL;
@@ -109,7 +109,6 @@ static const struct bgp_attrs *with_policy(struct rib *r, struct rib_peer *p, co
 	if (c->in != a || c->family != family) {
 		put(r, &c->base, base_of(r, &p->s, family, a));
 		put(r, &c->in, intern_ref(a));
-		put(r, &c->said, NULL);
 		c->family = family;
 	}
 	if (!c->base)

@@ -181,7 +181,6 @@ bool net_drop(struct net_table *t, uint32_t i)
 	take_out(t, i, n);
 	n->flags &= NET_JOURNALED;
 	slab_give(&t->rows, i);
-	t->version++;
 	if (t->rows.live == 0) {
 		slab_reset(&t->rows);
 		resize(t, BITS_MIN);

@@ -34,7 +34,7 @@ struct net_table {
 	uint8_t family, size; /* size: octets of an address */
 	uint8_t bits;         /* of the number of slots, and of a row's number */
 	uint64_t seed;
-	uint64_t version; /* of the set of prefixes */
+	uint64_t version; /* another one with each new prefix */
 };
 
 void net_init(struct net_table *t, uint8_t family, uint64_t seed);

@@ -190,7 +190,6 @@ void rib_peer_down(struct rib *r, uint32_t peer)
 	if (p->received || p->out.count)
 		rib_sweep(r);
 	p->received = p->accepted = 0;
-	p->reimport = false;
 	out_stop(r, p);
 	forget_sets(r, p);
 	pin_defaults(r);

@@ -522,6 +522,22 @@ static void a_new_session_hears_all_again(void **state)
 	assert_int_equal(g.eor_v4[1], 2);
 }
 
+static void a_peer_that_only_listened_leaves_nothing(void **state)
+{
+	struct bgp_totals t;
+
+	(void)state;
+	rig_peer(&g, 0, "all", NULL);
+	rig_peer(&g, 1, NULL, "all");
+	announce("10.1.0.0/16", "65010");
+	rig_pull(&g);
+	rig_peer_down(&g, 1);
+	rig_withdraw(&g, 0, "10.1.0.0/16");
+	rig_work(&g);
+	rib_totals(g.r, &t);
+	assert_int_equal(t.prefixes, 0);
+}
+
 /* A peer that does not read: the journal does not grow without bound, and the peer still hears the last state. */
 static void a_slow_peer_walks_instead(void **state)
 {
@@ -569,6 +585,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_limit_is_never_exceeded, up, down),
 		cmocka_unit_test_setup_teardown(a_set_that_fits_no_message_is_withdrawn, up, down),
 		cmocka_unit_test_setup_teardown(a_new_session_hears_all_again, up, down),
+		cmocka_unit_test_setup_teardown(a_peer_that_only_listened_leaves_nothing, up, down),
 		cmocka_unit_test_setup_teardown(a_slow_peer_walks_instead, up, down),
 	};
 

@@ -300,6 +300,27 @@ static void a_lost_peer_is_swept_in_slices(void **state)
 	assert_true(most <= RIB_SLICE);
 }
 
+/* A cause that comes when the sweep is past the nets that it is about. */
+static void a_sweep_that_is_overtaken_runs_once_more(void **state)
+{
+	(void)state;
+	rig_peer(&g, 0, "all", NULL);
+	rig_peer(&g, 1, "all", NULL);
+	rig_announce(&g, 0, "10.1.0.0/16", "10.0.0.1", "65010");
+	for (unsigned i = 0; i < 2 * RIB_SLICE; i++) {
+		struct ip_prefix p = {.addr = ip_v4(0x0b000000 + (i << 8)), .len = 24};
+		const struct bgp_attrs *a = rig_set(&g, "10.0.0.2", "65011");
+
+		rib_update(g.r, 1, &p, a);
+		intern_put(g.in, a);
+	}
+	rig_peer_down(&g, 1);
+	assert_true(rib_work(g.r)); /* the first row is behind us now */
+	rig_reach(&g, "10.0.0.1", true, 0);
+	rig_work(&g);
+	assert_string_equal(route("10.1.0.0/16"), "10.0.0.1#0");
+}
+
 /* What is originated here is best for neighbours; the route in force stays the learned one, which another owner may hide. */
 static void an_originated_prefix_is_not_a_route(void **state)
 {
@@ -400,6 +421,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_lost_peer_takes_its_paths_along, up, down),
 		cmocka_unit_test_setup_teardown(paths_of_the_old_session_are_told_apart, up, down),
 		cmocka_unit_test_setup_teardown(a_lost_peer_is_swept_in_slices, up, down),
+		cmocka_unit_test_setup_teardown(a_sweep_that_is_overtaken_runs_once_more, up, down),
 		cmocka_unit_test_setup_teardown(an_originated_prefix_is_not_a_route, up, down),
 		cmocka_unit_test_setup_teardown(a_walk_is_in_prefix_order, up, down),
 		cmocka_unit_test_setup_teardown(a_prefix_takes_little_memory, up, down),
