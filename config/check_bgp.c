@@ -253,6 +253,37 @@ static void check_peer(struct load *l, struct cfg_bgp_peer *p)
 		check_azure(l, p);
 }
 
+static bool is_net(const struct ip_prefix *own, unsigned n, const struct ip_prefix *p)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (own[i].len == p->len && ip_prefix_contains(&own[i], &p->addr))
+			return true;
+	return false;
+}
+
+/* Only what is in the table to the very bit is told: a network of ours, a route, or one that is learned. */
+static void note_originate(struct load *l, const struct ip_prefix *p)
+{
+	const struct config *c = l->c;
+	bool known = is_net(c->gateway_addr, c->n_gateway_addr, p);
+	char text[IP_STR];
+
+	for (unsigned i = 0; i < c->n_ports; i++)
+		known |= is_net(c->port[i].addr, c->port[i].n_addr, p);
+	for (unsigned i = 0; i < c->n_routes && !known; i++)
+		known = ip_prefix_equal(&c->route[i].to, p);
+	if (known)
+		return;
+	l->path[0] = "bgp";
+	l->path[1] = "originate";
+	l->depth = 2;
+	load_note(
+		l, load_line(l, &c->bgp.originate),
+		"no port and no route of the file has the network %s: it is advertised only while one that is learned "
+		"has",
+		ip_prefix_str(p, text));
+}
+
 void check_bgp(struct load *l)
 {
 	struct cfg_bgp *b = &l->c->bgp;
@@ -263,5 +294,7 @@ void check_bgp(struct load *l)
 	for (unsigned i = 0; i < b->n_peers; i++)
 		check_peer(l, &b->peer[i]);
 	refuse_twins(l, b);
+	for (unsigned i = 0; i < b->n_originate; i++)
+		note_originate(l, &b->originate[i]);
 	l->depth = 0;
 }

@@ -270,6 +270,23 @@ static void notes_are_few(void **state)
 	count_notes("a: " ARS ", address: 10.0.0.4}, b: " ARS ", address: 10.0.0.5, max-prefix-out: 1001}", 1);
 }
 
+static void originated_networks_should_be_in_the_table(void **state)
+{
+	struct config *c =
+		load(GATEWAY PORTS "routes: [{to: 10.0.0.0/8, blackhole: true}]\nbgp:\n  as: 65050\n"
+				   "  originate: [192.168.2.0/24, 10.0.0.0/8, 10.2.2.1/32, 10.1.0.0/16, 192.168.2.0/25,"
+				   " \"2001:db8::/32\"]\n");
+
+	(void)state;
+	assert_int_equal(c->notes.n, 3);
+	assert_string_equal(c->notes.e[0].text, "bgp.originate: no port and no route of the file has the network "
+						"10.1.0.0/16: it is advertised only while one that is learned has");
+	assert_int_equal(c->notes.e[0].line, 8);
+	assert_non_null(strstr(c->notes.e[1].text, "192.168.2.0/25"));
+	assert_non_null(strstr(c->notes.e[2].text, "2001:db8::/32"));
+	config_free(c);
+}
+
 static void notes_come_in_line_order(void **state)
 {
 	struct config *c = load(GATEWAY PORTS "bgp:\n  as: 65050\n  peers:\n    a: {address: 172.16.0.6, as: 65010}\n"
@@ -470,6 +487,7 @@ int main(void)
 		cmocka_unit_test(notes_name_the_line),
 		cmocka_unit_test(peers_without_a_way_are_noted),
 		cmocka_unit_test(notes_are_few),
+		cmocka_unit_test(originated_networks_should_be_in_the_table),
 		cmocka_unit_test(notes_come_in_line_order),
 		cmocka_unit_test(azure_takes_no_reserved_as_number),
 		cmocka_unit_test(passwords_are_read_and_not_shown),
