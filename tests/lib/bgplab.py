@@ -53,12 +53,12 @@ def edge_yaml(peers, our_as=AS_GW, originate="", bgp="", routes="", policies=ANY
 def frr_conf(peer=GW_F, remote_as=AS_GW, our_as=AS_FRR, lines=(), af=(), networks=(FRR_NET,), extra="", router_id=FRR_LO):
     """An frr.conf with one neighbour. lines: of the neighbour, behind `neighbor A `; af: the same in ipv4 unicast."""
     text = f"frr defaults traditional\n{extra}\nrouter bgp {our_as}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n"
-    text += " no bgp network import-check\n"
+    text += " no bgp network import-check\n bgp log-neighbor-changes\n"
     for words in (f"remote-as {remote_as}", "timers 3 9", "timers connect 1", *lines):
         text += f" neighbor {peer} {words}\n"
     text += " address-family ipv4 unicast\n"
     text += "".join(f"  network {n}\n" for n in networks)
-    for words in ("soft-reconfiguration inbound", *af):
+    for words in af:
         text += f"  neighbor {peer} {words}\n"
     return text + " exit-address-family\nexit\n"
 

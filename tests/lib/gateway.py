@@ -169,6 +169,10 @@ class Gateway:
         """What the data plane's table says of an address: the object of `show fib`."""
         return json.loads(self.gwctl("show", "fib", address, "--json").stdout)
 
+    def ways(self, address):
+        """Where the data plane sends what is for an address: tunnels, neighbours, or words such as "blackhole"."""
+        return sorted(leg["tunnel"] or leg["via"] or leg["kind"] for leg in self.fib(address)["legs"])
+
     def log_text(self):
         """What both daemons said."""
         text = ""
