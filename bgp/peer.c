@@ -178,16 +178,21 @@ void peer_moved(struct conn *c, enum bgp_state from, enum fsm_event why)
 {
 	struct peer *p = c->peer;
 	enum bgp_state to = peer_state(p), was = p->shown;
+	char words[PEER_CAUSE_MAX], *number;
 
 	(void)from;
 	if (to == was)
 		return;
 	p->shown = to;
 	p->since_ms = p->b->now;
-	if (worth_telling(p, was, to)) {
-		tell(p, was, to, *p->cause ? p->cause : fsm_event_name(why), p->bad);
-		p->cause_told = true;
-	}
+	if (!worth_telling(p, was, to))
+		return;
+	snprintf(words, sizeof(words), "%s", *p->cause ? p->cause : fsm_event_name(why));
+	number = *p->cause ? NULL : strstr(words, " [");
+	if (number)
+		*number = '\0'; /* the RFC's, of the event: for the printed table */
+	tell(p, was, to, words, p->bad);
+	p->cause_told = true;
 }
 
 void peer_report(struct peer *p, const char *what, const char *why)

@@ -156,6 +156,8 @@ static void heal(struct bgp_sim *s)
 
 static void a_thousand_seeds_of_chaos(void **state)
 {
+	uint64_t lost = 0;
+
 	(void)state;
 	for (uint64_t seed = 1; seed <= bgp_scenario_seeds(1000); seed++) {
 		struct bgp_sim *s = bgp_sim_new(seed, 2 + (seed % 4 == 0), OWN);
@@ -171,8 +173,12 @@ static void a_thousand_seeds_of_chaos(void **state)
 			bgp_sim_run(s, bgp_sim_random(s, bgp_sim_random(s, 4) ? 300 : 20000));
 		}
 		heal(s);
+		for (unsigned i = 0; i < s->n; i++)
+			lost += s->node[i].lost;
 		bgp_sim_free(s);
 	}
+	print_message("# sessions lost on the way: %llu\n", (unsigned long long)lost);
+	assert_true(lost > 2 * bgp_scenario_seeds(1000)); /* it was chaos indeed */
 }
 
 int main(void)

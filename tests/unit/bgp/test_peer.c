@@ -27,6 +27,8 @@ static void comes_up_by_our_connection(void **state)
 	struct rd body;
 
 	(void)state;
+	r.row[0].default_originate = true;
+	r.row[0].max_prefix_out = 4000;
 	rig_config(&r);
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
 	c = rig_last(&r);
@@ -49,6 +51,9 @@ static void comes_up_by_our_connection(void **state)
 	assert_int_equal(fake.ups, 1);
 	assert_int_equal(fake.session.remote_id, 0x0a090909);
 	assert_int_equal(fake.session.multihop, 255);
+	assert_true(fake.session.default_originate);
+	assert_int_equal(fake.session.max_prefix_out, 4000);
+	assert_string_equal(r.cause, "session is up: hold time 90 s, keepalive 30 s, IPv4");
 	assert_int_equal(r.to, BGP_ESTABLISHED);
 }
 
@@ -453,6 +458,7 @@ static void a_notification_is_put_into_words_and_not_answered(void **state)
 			if (!strstr(rig_info(&r).last_error, rows[i].words))
 				fail_msg("\"%s\" does not say \"%s\"", rig_info(&r).last_error, rows[i].words);
 			assert_string_equal(rig_info(&r).last_error, r.cause);
+			assert_null(rig_accept(&r)); /* a pause follows */
 			if (s + 1 < BGP_STATE_N || i + 1 < N_ELEMS(rows))
 				rig_free(&r);
 		}
