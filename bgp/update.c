@@ -205,7 +205,7 @@ static void begin_v6(struct update_build *b, const struct bgp_attrs *a, const st
 void update_build_announce(struct update_build *b, uint8_t *buf, size_t cap, const struct bgp_attrs *a,
 			   const struct bgp_codec *c, uint8_t family)
 {
-	*b = (struct update_build){.w = wr_of(buf, attr_room(cap)), .family = family, .announce = true};
+	*b = (struct update_build){.w = wr_of(buf, attr_room(cap)), .family = family};
 	wire_begin(&b->w, BGP_UPDATE);
 	wr_u16(&b->w, 0);
 	b->attrs_at = wr_len16(&b->w);

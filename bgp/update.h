@@ -16,8 +16,8 @@ struct bgp_update {
 	bool has_attrs;                                 /* attrs are whole and belong to the announced prefixes */
 	bool eor_v4, eor_v6;                            /* End-of-RIB (RFC 4724 2) */
 	unsigned discarded;                             /* attributes left out (RFC 7606) */
-	struct bgp_attrs_draft attrs;                   /* nexthop: of the classic NLRI */
 	struct ip_addr mp_nexthop;                      /* of MP_REACH's prefixes */
+	struct bgp_attrs_draft attrs;                   /* nexthop: of the classic NLRI */
 };
 
 /* body: the message behind its header. err is filled for all verdicts but OK. RESET when NLRI cannot be carved, when a strong error
@@ -36,7 +36,6 @@ struct update_build {
 	size_t attrs_at; /* where the attributes' length is patched in */
 	size_t len_at;   /* where the length of the withdrawn routes, or of MP_*, is patched in; 0: nowhere */
 	size_t tail;     /* octets behind the NLRI: kept at the end of the buffer, or zeroes */
-	bool announce;
 };
 /* Begin an announcement of prefixes of one family with set a (v6: MP_REACH with a->nexthop). buf of cap octets. */
 void update_build_announce(struct update_build *b, uint8_t *buf, size_t cap, const struct bgp_attrs *a,
