@@ -25,9 +25,12 @@ static void use(const struct status_frame *f)
 		promise(memchr(why, '\0', sizeof(why)) && why[0]);
 		return;
 	}
-	promise(r.op == STATUS_SHOW || r.op == STATUS_TUNNEL);
+	promise(r.op == STATUS_SHOW || r.op == STATUS_TUNNEL || r.op == STATUS_BGP);
 	promise(r.show < STATUS_SHOW_N && r.action < STATUS_ACTION_N && r.wait_s <= STATUS_WAIT_MAX_S);
 	promise(memchr(r.name, '\0', sizeof(r.name)) && (r.op == STATUS_SHOW || r.name[0]));
+	promise(r.op != STATUS_TUNNEL || strlen(r.name) < CFG_NAME_MAX);
+	promise(r.op != STATUS_SHOW || (r.max >= 1 && r.max <= STATUS_ROWS_MAX));
+	promise(r.after.len <= 8 * ip_size(r.after.addr.family) && r.prefix.len <= 8 * ip_size(r.prefix.addr.family));
 }
 
 /* The stream in pieces of at most `piece` octets. The number of whole frames. */
