@@ -87,6 +87,7 @@ static void env_notice(void *ctx, const struct bgp_notice *n)
 	struct rig *r = ctx;
 
 	r->n_notices++;
+	r->bad = n->bad;
 	r->from = n->from;
 	r->to = n->to;
 	assert_true(*n->cause);

@@ -37,6 +37,7 @@ struct rig {
 	char cause[512]; /* of the last notice */
 	enum bgp_state from, to;
 	unsigned n_notices;
+	bool bad;        /* of the last notice */
 	uint32_t random; /* given out; the same each time */
 };
 

@@ -1,4 +1,4 @@
-/* One core and a peer made by hand: two connections, back-pressure, limits, changes of the config. */
+/* One core and a peer made by hand: two connections, attempts and pauses, back-pressure. */
 #include "tests/unit/bgp/peer_rig.h"
 
 static struct rig r;
@@ -431,161 +431,6 @@ static void a_peer_without_a_way_is_not_tried(void **state)
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
 }
 
-/* ---- UPDATE ---- */
-
-static void announced_and_withdrawn_prefixes_reach_the_rib(void **state)
-{
-	uint8_t msg[BGP_MSG_MAX];
-	struct update_build b;
-	struct ip_prefix p = {.addr = ip_v4(0x0b000000), .len = 24};
-	struct rig_conn *c;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	rig_feed(&r, c, msg, rig_update(msg, 0x0b0000, 3));
-	assert_int_equal(fake.updates, 3);
-	assert_int_equal(ip_v4_u32(&fake.nexthop), 0x0a090909);
-	update_build_withdraw(&b, msg, sizeof(msg), IP_V4);
-	assert_true(update_build_add(&b, &p));
-	rig_feed(&r, c, msg, update_build_end(&b));
-	assert_int_equal(fake.withdraws, 1);
-	assert_true(ip_prefix_equal(&fake.last, &p));
-}
-
-/* RFC 7606 2: the session stays, and the earlier path goes. */
-static void a_malformed_attribute_withdraws_its_prefixes(void **state)
-{
-	uint8_t msg[BGP_MSG_MAX];
-	struct rig_conn *c;
-	size_t len;
-	unsigned told;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	len = rig_update(msg, 0x0b0000, 2);
-	told = r.n_notices;
-	assert_int_equal(msg[BGP_HDR + 4 + 1], BGP_ORIGIN);
-	msg[BGP_HDR + 4 + 3] = 9; /* no such ORIGIN */
-	for (unsigned i = 0; i < 50; i++)
-		rig_feed(&r, c, msg, len);
-	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
-	assert_int_equal(fake.updates, 0);
-	assert_int_equal(fake.withdraws, 100);
-	assert_int_equal(rig_info(&r).malformed_withdraw, 50);
-	assert_int_equal(r.n_notices, told + 1); /* and told once a minute */
-	for (unsigned i = 0; i < 3; i++) {
-		rig_run(&r, 20000);
-		rig_keepalive(&r, c);
-	}
-	rig_feed(&r, c, msg, len);
-	assert_int_equal(r.n_notices, told + 2);
-	assert_non_null(strstr(r.cause, "49 more"));
-}
-
-static void so_does_one_in_an_ipv6_update(void **state)
-{
-	uint8_t msg[BGP_MSG_MAX];
-	static const uint8_t path[] = {BGP_AS_SEQUENCE, 1, 0, 0, 0xfd, 0xf2};
-	struct bgp_codec codec = {.as4 = true, .mp_v6 = true};
-	struct bgp_open o = rig_open_of(0x0a090909);
-	struct ip_prefix p;
-	struct bgp_attrs_draft d;
-	struct update_build b;
-	struct rig_conn *c;
-	size_t len;
-
-	(void)state;
-	r.row[0].families = CFG_BGP_V6;
-	rig_config(&r);
-	c = rig_last(&r);
-	rig_connected(&r, c);
-	o.mp_v6 = true;
-	rig_open(&r, c, &o);
-	rig_keepalive(&r, c);
-	memset(&d, 0, sizeof(d));
-	assert_int_equal(ip_parse("2001:db8::1", &d.a.nexthop), 0);
-	assert_int_equal(ip_prefix_parse("2001:db8:77::/48", false, &p), 0);
-	assert_int_equal(attr_set_part(&d, 0, path, sizeof(path)), 0);
-	update_build_announce(&b, msg, sizeof(msg), &d.a, &codec, IP_V6);
-	assert_true(update_build_add(&b, &p));
-	len = update_build_end(&b);
-	rig_feed(&r, c, msg, len);
-	assert_int_equal(fake.updates, 1);
-	assert_true(ip_equal(&fake.nexthop, &d.a.nexthop));
-	for (size_t i = BGP_HDR; i + 3 < len; i++) /* ORIGIN, wherever it stands */
-		if (msg[i] == BGP_ATTR_TRANSITIVE && msg[i + 1] == BGP_ORIGIN && msg[i + 2] == 1)
-			msg[i + 3] = 9;
-	rig_feed(&r, c, msg, len);
-	assert_int_equal(fake.withdraws, 1);
-	assert_true(ip_prefix_equal(&fake.last, &p));
-	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
-}
-
-static void an_update_that_cannot_be_carved_resets(void **state)
-{
-	uint8_t msg[BGP_MSG_MAX];
-	struct rig_conn *c;
-	size_t len;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	len = rig_update(msg, 0x0b0000, 1);
-	msg[BGP_HDR] = 0xff; /* Withdrawn Routes Length */
-	rig_feed(&r, c, msg, len);
-	rig_expect_notification(c, 3, 1, NULL, 0);
-	assert_int_equal(fake.downs, 1);
-}
-
-static void too_many_prefixes_end_the_session_for_longer(void **state)
-{
-	static const uint8_t data[] = {0, 1, 1, 0, 0, 0, 5}, bad[BGP_HDR];
-	uint8_t msg[BGP_MSG_MAX];
-	struct rig_conn *c;
-
-	(void)state;
-	r.row[0].max_prefix_in = 5;
-	rig_config(&r);
-	c = rig_establish(&r);
-	rig_feed(&r, c, msg, rig_update(msg, 0x0b0000, 5));
-	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
-	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
-	rig_expect_notification(c, 6, 1, data, sizeof(data));
-	assert_int_equal(fake.updates, 6); /* and no further */
-	assert_true(rig_info(&r).max_prefix_hit);
-	assert_non_null(strstr(r.cause, "`max-prefix-in`"));
-	rig_run(&r, 59999);
-	assert_int_equal(rig_state(&r), BGP_IDLE);
-	rig_run(&r, 1);
-	c = rig_establish(&r);
-	assert_false(rig_info(&r).max_prefix_hit);
-	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
-	rig_run(&r, 119999);
-	assert_int_equal(rig_state(&r), BGP_IDLE);
-	rig_run(&r, 1);
-	/* another error has its own, short pause */
-	c = rig_establish(&r);
-	rig_feed(&r, c, bad, sizeof(bad));
-	rig_run(&r, 1000);
-	c = rig_establish(&r);
-	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
-	rig_run(&r, 1000);
-	assert_int_equal(rig_state(&r), BGP_IDLE);
-	/* that there is a way again changes nothing about it */
-	bgp_peer_reachable(r.b, 0, false, "", r.now);
-	bgp_peer_reachable(r.b, 0, true, NULL, r.now);
-	assert_int_equal(rig_state(&r), BGP_IDLE);
-	assert_int_equal(bgp_clear(r.b, 0, false, r.now), 0); /* by hand it starts at once */
-	assert_int_equal(rig_state(&r), BGP_CONNECT);
-	/* and all is forgiven: the pauses begin with the shortest */
-	c = rig_establish(&r);
-	rig_feed(&r, c, msg, rig_update(msg, 0x0c0000, 100));
-	rig_run(&r, 60000);
-	assert_int_equal(rig_state(&r), BGP_CONNECT);
-}
-
 /* ---- sending ---- */
 
 static void updates_flow_only_while_the_socket_takes_them(void **state)
@@ -656,6 +501,29 @@ static void one_call_does_a_bounded_share(void **state)
 	rig_run(&r, 0);
 	assert_int_equal(fake.pulls_left, 0);
 	assert_int_equal(rig_count(c, BGP_UPDATE), 500);
+}
+
+/* A socket that was blocked for a while, and keepalives that waited: afterwards they go on. */
+static void keepalives_go_on_after_a_blockage(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	r.room = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		rig_run(&r, 31000);
+		rig_keepalive(&r, c);
+	}
+	rig_count(c, 0);
+	rig_writable(&r, c, SIZE_MAX);
+	assert_int_equal(rig_count(c, BGP_KEEPALIVE), 1);
+	for (unsigned i = 0; i < 5; i++) {
+		rig_run(&r, 30000);
+		rig_keepalive(&r, c);
+	}
+	assert_in_range(rig_count(c, BGP_KEEPALIVE), 5, 7);
 }
 
 /* RFC 9687: twice the hold time without an octet taken. */
@@ -789,34 +657,7 @@ static void a_soft_clear_asks_and_tells_again(void **state)
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
 	assert_int_equal(bgp_clear(r.b, 0, false, r.now), 0);
 	rig_expect_notification(c, 6, 4, NULL, 0);
-}
-
-/* ---- the stream ---- */
-
-static void octets_may_come_one_by_one_or_all_at_once(void **state)
-{
-	uint8_t msg[BGP_MSG_MAX * 4];
-	struct rig_conn *c;
-	size_t len = 0;
-
-	(void)state;
-	rig_config(&r);
-	c = rig_establish(&r);
-	len += rig_update(msg, 0x0b0000, 700);
-	len += wire_keepalive_build(msg + len, sizeof(msg) - len);
-	len += rig_update(msg + len, 0x0c0000, 1);
-	for (size_t i = 0; i < len; i++)
-		rig_feed(&r, c, msg + i, 1);
-	assert_int_equal(fake.updates, 701);
-	rig_feed(&r, c, msg, len);
-	assert_int_equal(fake.updates, 1402);
-	for (size_t at = 0, n; at < len; at += n) {
-		n = len - at < 1234 ? len - at : 1234;
-		rig_feed(&r, c, msg + at, n);
-	}
-	assert_int_equal(fake.updates, 2103);
-	assert_int_equal(rig_info(&r).msg_in[BGP_UPDATE], 6);
-	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_false(r.bad); /* it was asked for */
 }
 
 int main(void)
@@ -841,21 +682,16 @@ int main(void)
 		T(events_of_an_old_connection_mean_nothing),
 		T(no_attempt_is_made_beside_openconfirm),
 		T(a_peer_without_a_way_is_not_tried),
-		T(announced_and_withdrawn_prefixes_reach_the_rib),
-		T(a_malformed_attribute_withdraws_its_prefixes),
-		T(so_does_one_in_an_ipv6_update),
-		T(an_update_that_cannot_be_carved_resets),
-		T(too_many_prefixes_end_the_session_for_longer),
 		T(updates_flow_only_while_the_socket_takes_them),
 		T(no_keepalive_is_sent_while_updates_are),
 		T(one_call_does_a_bounded_share),
+		T(keepalives_go_on_after_a_blockage),
 		T(a_peer_that_reads_nothing_is_let_go),
 		T(an_octet_taken_starts_the_send_hold_anew),
 		T(send_hold_says_8_0_when_it_can),
 		T(route_refresh_is_answered_for_negotiated_families),
 		T(a_peer_that_cannot_refresh_is_not_asked_to),
 		T(a_soft_clear_asks_and_tells_again),
-		T(octets_may_come_one_by_one_or_all_at_once),
 	};
 #undef T
 
