@@ -15,6 +15,9 @@ static void on_route(void *ctx, const struct ip_prefix *p, const struct bgp_best
 	struct rig *g = ctx;
 	struct rig_route *x = g->route;
 
+	g->changes++;
+	if (g->blind)
+		return;
 	while (x < g->route + g->n_routes && !ip_prefix_equal(&x->prefix, p))
 		x++;
 	assert(x < g->route + RIG_ROUTES);
@@ -29,7 +32,6 @@ static void on_route(void *ctx, const struct ip_prefix *p, const struct bgp_best
 		x->peer[i] = b->path[i].peer;
 	}
 	x->told++;
-	g->changes++;
 }
 
 static void on_watch(void *ctx, const struct ip_addr *nh)

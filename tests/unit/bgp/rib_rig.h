@@ -33,6 +33,7 @@ struct rig {
 	struct policy_set *policies;
 	struct rig_route route[RIG_ROUTES];
 	unsigned n_routes, changes;
+	bool blind; /* routes are counted, not remembered */
 	struct ip_addr watched[RIG_HOPS];
 	unsigned n_watched;
 	unsigned ready[RIG_PEERS];

@@ -425,6 +425,142 @@ static void a_refresh_sends_all_of_a_family_once_more(void **state)
 	assert_int_equal(g.eor_v4[1] + g.eor_v6[1], 2);
 }
 
+/* Routes of both families go to a session over IPv6 whose policy gives IPv4 a next hop. */
+static void both_families(bool mp_v6)
+{
+	rig_peer(&g, 0, "all", NULL);
+	rig_peer(&g, 1, NULL, NULL);
+	rig_peer_down(&g, 1);
+	g.session[1].codec.local = rig_addr("fd00::1");
+	g.session[1].codec.remote = rig_addr("fd00::2");
+	g.session[1].codec.mp_v6 = mp_v6;
+	rig_peer(&g, 1, NULL, "hop");
+	rig_pull(&g);
+	g.messages[1] = 0;
+	announce("10.1.0.0/16", "65010");
+	announce("2001:db8::/32", "65010");
+	rig_pull(&g);
+}
+
+static void withdrawals_of_both_families_part(void **state)
+{
+	(void)state;
+	both_families(true);
+	assert_int_equal(rig_held_count(&g, 1), 2);
+	rig_peer_down(&g, 0);
+	rig_pull(&g);
+	assert_int_equal(rig_held_count(&g, 1), 0);
+}
+
+static void a_family_that_is_not_negotiated_is_not_told(void **state)
+{
+	(void)state;
+	both_families(false);
+	assert_int_equal(g.messages[1], 1);
+	assert_int_equal(out_count(g.r, 1), 1);
+	out_refresh(g.r, 1, IP_V6);
+	assert_false(rib_busy(g.r));
+}
+
+static void only_a_refresh_sends_again(void **state)
+{
+	(void)state;
+	both_families(true);
+	out_refresh(g.r, 1, IP_V4);
+	out_refresh(g.r, 1, IP_V6);
+	rig_pull(&g);
+	assert_int_equal(rig_times(&g, 1, "10.1.0.0/16"), 2);
+	/* the next walk, for another reason, finds nothing new */
+	rib_peer_policy(g.r, 1, NULL, NULL, RIG_AS);
+	rib_peer_policy(g.r, 1, NULL, rig_policy(&g, "hop"), RIG_AS);
+	rig_pull(&g);
+	assert_int_equal(rig_times(&g, 1, "10.1.0.0/16"), 2);
+	assert_int_equal(rig_times(&g, 1, "2001:db8::/32"), 2);
+}
+
+/* Prefixes (all /24) that a message announces. */
+static unsigned announced(const uint8_t *msg, size_t len)
+{
+	size_t attrs = BGP_HDR + 2u + msg[BGP_HDR] * 256u + msg[BGP_HDR + 1];
+
+	return (unsigned)((len - attrs - 2 - msg[attrs] * 256u - msg[attrs + 1]) / 4);
+}
+
+static unsigned pull_announced(void)
+{
+	uint8_t buf[BGP_MSG_MAX];
+	unsigned n = 0;
+	size_t len;
+
+	do
+		while ((len = out_pull(g.r, 1, buf)))
+			n += announced(buf, len);
+	while (rib_work(g.r) || out_pending(g.r, 1));
+	return n;
+}
+
+static void a_refresh_in_the_midst_of_the_walk_begins_it_anew(void **state)
+{
+	enum { N = 10000 };
+	const struct bgp_attrs *a = rig_set(&g, "10.0.0.1", "65010");
+	uint8_t buf[BGP_MSG_MAX];
+	unsigned n = 0;
+
+	(void)state;
+	g.blind = true;
+	rig_peer(&g, 0, "all", NULL);
+	rig_peer(&g, 1, NULL, "all");
+	for (unsigned i = 0; i < N; i++) {
+		struct ip_prefix p = {.addr = ip_v4(0x0b000000 + (i << 8)), .len = 24};
+
+		rib_update(g.r, 0, &p, a);
+	}
+	rig_reach(&g, "10.0.0.1", true, 0);
+	n += pull_announced();
+	assert_int_equal(n, N);
+	rig_peer_down(&g, 1);
+	rig_peer(&g, 1, NULL, "all");
+	n = announced(buf, out_pull(g.r, 1, buf)); /* the first rows are staged now */
+	while (out_pending(g.r, 1))
+		n += announced(buf, out_pull(g.r, 1, buf));
+	assert_in_range(n, 1, N - 1);
+	out_refresh(g.r, 1, IP_V4);
+	n += pull_announced();
+	assert_in_range(n, N + 1, 2 * N - 1);
+	intern_put(g.in, a);
+}
+
+/* Its paths are dead, but still there until the sweep comes by. */
+static void a_lost_neighbours_route_is_not_told_anew(void **state)
+{
+	uint8_t buf[BGP_MSG_MAX];
+
+	(void)state;
+	rig_peer(&g, 0, "all", NULL);
+	announce("10.1.0.0/16", "65010");
+	rig_peer_down(&g, 0);
+	rig_peer(&g, 1, NULL, "all");
+	assert_int_equal(out_pull(g.r, 1, buf), BGP_HDR + 4); /* End-of-RIB */
+	assert_int_equal(out_count(g.r, 1), 0);
+}
+
+static void what_has_been_read_is_forgotten(void **state)
+{
+	struct bgp_totals before, after;
+
+	(void)state;
+	two_peers("all");
+	announce("10.1.0.0/16", "65010");
+	rig_pull(&g);
+	rib_totals(g.r, &before);
+	for (unsigned i = 0; i < 5000; i++) {
+		announce("10.1.0.0/16", i % 2 ? "65010" : "65010 65020");
+		rig_pull(&g);
+	}
+	rib_totals(g.r, &after);
+	assert_int_equal(before.octets, after.octets);
+}
+
 static void end_of_rib_comes_once_behind_the_routes(void **state)
 {
 	uint8_t buf[BGP_MSG_MAX];
@@ -581,6 +717,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_prefixes_of_one_set_share_a_message, up, down),
 		cmocka_unit_test_setup_teardown(withdrawals_leave_first, up, down),
 		cmocka_unit_test_setup_teardown(a_refresh_sends_all_of_a_family_once_more, up, down),
+		cmocka_unit_test_setup_teardown(withdrawals_of_both_families_part, up, down),
+		cmocka_unit_test_setup_teardown(a_family_that_is_not_negotiated_is_not_told, up, down),
+		cmocka_unit_test_setup_teardown(only_a_refresh_sends_again, up, down),
+		cmocka_unit_test_setup_teardown(a_refresh_in_the_midst_of_the_walk_begins_it_anew, up, down),
+		cmocka_unit_test_setup_teardown(a_lost_neighbours_route_is_not_told_anew, up, down),
+		cmocka_unit_test_setup_teardown(what_has_been_read_is_forgotten, up, down),
 		cmocka_unit_test_setup_teardown(end_of_rib_comes_once_behind_the_routes, up, down),
 		cmocka_unit_test_setup_teardown(the_limit_is_never_exceeded, up, down),
 		cmocka_unit_test_setup_teardown(a_set_that_fits_no_message_is_withdrawn, up, down),

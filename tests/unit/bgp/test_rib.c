@@ -259,6 +259,7 @@ static void paths_of_the_old_session_are_told_apart(void **state)
 	assert_string_equal(walk(BGP_VIEW_RECEIVED, 0), "");
 	rig_announce(&g, 0, "10.1.0.0/16", "10.0.0.1", "65010");
 	assert_int_equal(rib_received(g.r, 0), 1);
+	assert_string_equal(walk(BGP_VIEW_RECEIVED, 0), "10.1.0.0/16#0 valid best 65010 via 10.0.0.1 best\n");
 	rig_withdraw(&g, 0, "10.1.0.0/16");
 	assert_int_equal(rib_received(g.r, 0), 0);
 	rig_announce(&g, 0, "10.1.0.0/16", "10.0.0.1", "65010 65077");
@@ -380,6 +381,36 @@ static void a_walk_is_in_prefix_order(void **state)
 				  "10.1.0.0/24#0 filtered 1 via 10.0.0.1 no import policy (RFC 8212)\n");
 }
 
+static void a_walk_does_not_tear_a_prefix_apart(void **state)
+{
+	struct ip_prefix after = {.addr = {.family = IP_NONE}};
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		rig_peer(&g, i, "all", NULL);
+		rig_announce(&g, i, "10.1.0.0/16", "10.0.0.1", "65010");
+		rig_announce(&g, i, "10.2.0.0/16", "10.0.0.1", "65010");
+	}
+	assert_int_equal(rib_walk(g.r, BGP_VIEW_BEST, 0, &after, 5, add_row, NULL), 3);
+	assert_int_equal(rib_walk(g.r, BGP_VIEW_BEST, 0, &after, 2, add_row, NULL), 3);
+	assert_int_equal(rib_walk(g.r, BGP_VIEW_BEST, 0, &after, 2, add_row, NULL), 0);
+}
+
+static void a_new_walk_sees_what_is_new(void **state)
+{
+	struct ip_prefix after = {.addr = {.family = IP_NONE}};
+
+	(void)state;
+	rig_peer(&g, 0, "all", NULL);
+	rig_announce(&g, 0, "10.1.0.0/16", "10.0.0.1", "65010");
+	rig_announce(&g, 0, "10.2.0.0/16", "10.0.0.1", "65010");
+	assert_int_equal(rib_walk(g.r, BGP_VIEW_BEST, 0, &after, 1, add_row, NULL), 1); /* and not to the end */
+	rig_announce(&g, 0, "10.3.0.0/16", "10.0.0.1", "65010");
+	rig_announce(&g, 0, "2001:db8::/32", "10.0.0.1", "65010");
+	assert_non_null(strstr(walk(BGP_VIEW_BEST, 0), "10.3.0.0/16"));
+	assert_non_null(strstr(rows, "2001:db8::/32"));
+}
+
 static void a_prefix_takes_little_memory(void **state)
 {
 	enum { N = 100000 };
@@ -424,6 +455,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sweep_that_is_overtaken_runs_once_more, up, down),
 		cmocka_unit_test_setup_teardown(an_originated_prefix_is_not_a_route, up, down),
 		cmocka_unit_test_setup_teardown(a_walk_is_in_prefix_order, up, down),
+		cmocka_unit_test_setup_teardown(a_walk_does_not_tear_a_prefix_apart, up, down),
+		cmocka_unit_test_setup_teardown(a_new_walk_sees_what_is_new, up, down),
 		cmocka_unit_test_setup_teardown(a_prefix_takes_little_memory, up, down),
 	};
 
