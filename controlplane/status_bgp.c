@@ -263,7 +263,7 @@ json_t *status_bgp_rows(struct bgp_io *io, enum bgp_view v, uint32_t peer, const
 	set_str(o, "peer", peer == BGP_NO_PEER ? "" : bgp_io_peer_name(io, peer));
 	set_str(o, "after", last.addr.family == IP_NONE ? "" : ip_prefix_str(&last, text));
 	/* the paths of a prefix are not torn apart: a page may end before max */
-	set_bool(o, "more", n + (v == BGP_VIEW_BEST ? bgp_peer_count(bgp_io_core(io)) + 1 : 0) >= max);
+	set_bool(o, "more", n && n + (v == BGP_VIEW_BEST ? bgp_peer_count(bgp_io_core(io)) + 1 : 0) >= max);
 	json_object_set_new(o, "rows", page.rows);
 	return o;
 }
