@@ -163,7 +163,7 @@ enum bgp_verdict update_decode(struct rd body, const struct bgp_codec *c, struct
 
 /* --- building --- */
 
-static size_t attr_room(size_t cap)
+static size_t msg_cap(size_t cap)
 {
 	return cap < BGP_MSG_MAX ? cap : BGP_MSG_MAX;
 }
@@ -205,7 +205,7 @@ static void begin_v6(struct update_build *b, const struct bgp_attrs *a, const st
 void update_build_announce(struct update_build *b, uint8_t *buf, size_t cap, const struct bgp_attrs *a,
 			   const struct bgp_codec *c, uint8_t family)
 {
-	*b = (struct update_build){.w = wr_of(buf, attr_room(cap)), .family = family};
+	*b = (struct update_build){.w = wr_of(buf, msg_cap(cap)), .family = family};
 	wire_begin(&b->w, BGP_UPDATE);
 	wr_u16(&b->w, 0);
 	b->attrs_at = wr_len16(&b->w);
@@ -219,7 +219,7 @@ void update_build_announce(struct update_build *b, uint8_t *buf, size_t cap, con
 
 void update_build_withdraw(struct update_build *b, uint8_t *buf, size_t cap, uint8_t family)
 {
-	*b = (struct update_build){.w = wr_of(buf, attr_room(cap)), .family = family};
+	*b = (struct update_build){.w = wr_of(buf, msg_cap(cap)), .family = family};
 	wire_begin(&b->w, BGP_UPDATE);
 	if (family == IP_V6) {
 		wr_u16(&b->w, 0);

@@ -197,6 +197,20 @@ static void a_long_unknown_attribute_is_passed_on(void **state)
 	assert_memory_equal(buf + w.len - 260, attr_other(&u.attrs.a), 260);
 }
 
+/* 255 octets are the most that a length of one octet can say. */
+static void an_unknown_attribute_of_255_octets_keeps_its_short_length(void **state)
+{
+	struct bgp_codec c = codec(true);
+	char m[2048] = GOOD "c0 63 ff";
+
+	(void)state;
+	for (unsigned i = 0; i < 255; i++)
+		strcat(m, "5a");
+	assert_int_equal(decode(m, &c), BGP_OK);
+	assert_int_equal(u.attrs.a.other_len, 3 + 255);
+	assert_memory_equal(attr_other(&u.attrs.a), "\xe0\x63\xff\x5a", 4);
+}
+
 static void the_first_of_two_counts(void **state)
 {
 	struct bgp_codec c = codec(true);
@@ -455,6 +469,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_we_know_by_name_only_is_not_partial),
 		cmocka_unit_test(unused_flags_and_wide_lengths_do_not_make_another_set),
 		cmocka_unit_test(a_long_unknown_attribute_is_passed_on),
+		cmocka_unit_test(an_unknown_attribute_of_255_octets_keeps_its_short_length),
 		cmocka_unit_test(the_first_of_two_counts),
 		cmocka_unit_test(discarded_ones_leave_nothing),
 		cmocka_unit_test(large_communities_are_kept_once),
