@@ -110,6 +110,8 @@ def messages():
 def write(target, inputs):
     folder = os.path.join(HERE, "corpus", target)
     os.makedirs(folder, exist_ok=True)
+    for stale in set(os.listdir(folder)) - set(inputs):
+        os.unlink(os.path.join(folder, stale))
     for name, octets in inputs.items():
         with open(os.path.join(folder, name), "wb") as f:
             f.write(octets)
