@@ -204,17 +204,22 @@ static uint32_t there_bit(uint32_t addr, unsigned plen)
 
 static bool is_there(const struct fib_ctl *c, uint32_t addr, unsigned plen)
 {
-	uint32_t bit = there_bit(addr, plen);
+	uint32_t bit;
 
-	return plen > THERE_MAX ? c->n_len[plen] != 0 : c->there[bit / 64] >> bit % 64 & 1;
+	if (plen > THERE_MAX)
+		return c->n_len[plen] != 0;
+	bit = there_bit(addr, plen);
+	return c->there[bit / 64] >> bit % 64 & 1;
 }
 
-static void there_flip(struct fib_ctl *c, uint32_t addr, unsigned plen)
+static void there_put(struct fib_ctl *c, uint32_t addr, unsigned plen, bool is)
 {
-	uint32_t bit = there_bit(addr, plen);
+	uint32_t bit;
 
-	if (plen <= THERE_MAX)
-		c->there[bit / 64] ^= 1ull << bit % 64;
+	if (plen > THERE_MAX)
+		return;
+	bit = there_bit(addr, plen);
+	c->there[bit / 64] = (c->there[bit / 64] & ~(1ull << bit % 64)) | (uint64_t)is << bit % 64;
 }
 
 /* A new place for a prefix. The control plane has routes_max of them; the rest is for what is ours. */
@@ -230,7 +235,7 @@ static struct route *place_new(struct fib_ctl *c, uint32_t addr, uint8_t plen, e
 		return NULL;
 	c->route[at] = (struct route){.addr = addr, .plen = plen, .owner = owner};
 	c->n_len[plen]++;
-	there_flip(c, addr, plen);
+	there_put(c, addr, plen, true);
 	return &c->route[at];
 }
 
@@ -240,7 +245,7 @@ static void place_free(struct fib_ctl *c, struct route *r)
 
 	(void)rte_hash_del_key(c->index, &key);
 	c->n_len[r->plen]--;
-	there_flip(c, r->addr, r->plen);
+	there_put(c, r->addr, r->plen, false);
 	*r = (struct route){0};
 }
 

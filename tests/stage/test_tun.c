@@ -338,14 +338,14 @@ static void a_flood_of_syns_leaves_the_session_its_way(void **state)
 	unsigned got = 0;
 	(void)state;
 
+	worker_bucket_init(&rig->tun->link[0].fresh, rig->tsc_hz, 1, TUN_NEW_BURST); /* however slow this machine is */
 	for (unsigned i = 0; i < 2000; i++) {
 		tcp(&ip, 0x0a010100 + i, RIG_LAN_ADDR, RTE_TCP_SYN_FLAG);
 		wire(RIG_LAN, &ip);
 		run();
+		got += kernel_gets(&ip);
 	}
-	while (kernel_gets(&ip))
-		got++;
-	assert_true(got >= TUN_NEW_BURST && got < 1500);
+	assert_in_range(got, TUN_NEW_BURST, TUN_NEW_BURST + 60);
 	rig_dropped(DROP_TUN_POLICED, 2000 - got);
 	rig->tun->link[0].fresh.tokens_tsc = rig->tun->link[0].fresh.cost_tsc = UINT64_MAX / 4;
 	rig->tun->link[0].fresh.tokens_tsc = 0; /* none left, whatever the clock says */

@@ -148,6 +148,33 @@ static void agrees_with_a_naive_table_under_add_replace_and_delete(void **state)
 	fib_free(f);
 }
 
+/* What goes leaves its addresses to the longest prefix around it, of whatever length, however often it came and went. */
+static void what_goes_leaves_to_the_one_around(void **state)
+{
+	static const uint8_t around[] = {0, 1, 8, 23, 24, 25, 31};
+	struct fib *f = make(100, NULL);
+	(void)state;
+
+	for (unsigned i = 0; i < sizeof(around); i++) {
+		uint32_t addr = 0x8a010100 & mask(around[i]);
+
+		for (unsigned again = 0; again < 3; again++) {
+			assert_int_equal(fib_set(f, addr, around[i], 1), 0);
+			assert_int_equal(fib_set(f, 0x8a010100, 32, 2), 0);
+			assert_int_equal(lookup(f, 0x8a010100), 2);
+			assert_int_equal(fib_del(f, 0x8a010100, 32), 0);
+			assert_int_equal(lookup(f, 0x8a010100), 1);
+			assert_int_equal(fib_del(f, addr, around[i]), 0);
+			assert_int_equal(lookup(f, 0x8a010100), 2 * NEXTHOPS);
+			/* gone for good: the next one finds nothing around it */
+			assert_int_equal(fib_set(f, 0x8a010100, 32, 2), 0);
+			assert_int_equal(fib_del(f, 0x8a010100, 32), 0);
+			assert_int_equal(lookup(f, 0x8a010100), 2 * NEXTHOPS);
+		}
+	}
+	fib_free(f);
+}
+
 static void refuses_what_it_cannot_do(void **state)
 {
 	struct fib *f = make(100, NULL);
@@ -374,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agrees_with_a_naive_table_under_add_replace_and_delete),
+		cmocka_unit_test(what_goes_leaves_to_the_one_around),
 		cmocka_unit_test(refuses_what_it_cannot_do),
 		cmocka_unit_test(own_routes_cannot_be_taken_over),
 		cmocka_unit_test(sync_removes_what_was_not_set_again),
