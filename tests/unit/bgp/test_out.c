@@ -460,6 +460,10 @@ static void a_family_that_is_not_negotiated_is_not_told(void **state)
 	assert_int_equal(out_count(g.r, 1), 1);
 	out_refresh(g.r, 1, IP_V6);
 	assert_false(rib_busy(g.r));
+	rib_peer_policy(g.r, 1, NULL, NULL, RIG_AS);
+	rib_peer_policy(g.r, 1, NULL, rig_policy(&g, "hop"), RIG_AS);
+	rig_pull(&g);
+	assert_int_equal(out_count(g.r, 1), 1);
 }
 
 static void only_a_refresh_sends_again(void **state)
