@@ -325,6 +325,7 @@ static void a_large_table_comes_in_pages(void **state)
 	assert_int_equal(json_array_size(json_object_get(doc, "rows")), 2);
 	assert_int_equal(json_integer_value(json_object_get(doc, "as")), 65050);
 	assert_null(json_object_get(doc, "after"));
+	assert_null(json_object_get(doc, "more"));
 	json_decref(doc);
 	pid = fake_many(pages, 2, true, &requests);
 	assert_int_equal(run("--run-dir", dir, "show", "routes", "--json", NULL), 0);

@@ -8,14 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,6 +20,7 @@
 #include "base/log.h"
 #include "controlplane/gateway.h"
 #include "tests/lib/fake_dp.h"
+#include "tests/unit/controlplane/own_ns.h"
 
 struct side {
 	struct gateway g;
@@ -679,23 +676,6 @@ static void clear_by_hand_begins_the_session_anew_and_soft_does_not(void **state
 	assert_non_null(strstr(why, "no BGP peer nobody"));
 }
 
-static void set_lo(unsigned n, const char *ip)
-{
-	struct ifreq r = {0};
-	struct sockaddr_in *sin = (void *)&r.ifr_addr;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ip_addr addr;
-
-	assert_int_equal(ip_parse(ip, &addr), 0);
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "lo:%u", n);
-	sin->sin_family = AF_INET;
-	memcpy(&sin->sin_addr, addr.b, 4);
-	assert_int_equal(ioctl(fd, SIOCSIFADDR, &r), 0);
-	memset(&sin->sin_addr, 0xff, 4);
-	assert_int_equal(ioctl(fd, SIOCSIFNETMASK, &r), 0);
-	close(fd);
-}
-
 static void stopping_says_cease_before_delete(void **state)
 {
 	(void)state;
@@ -713,7 +693,7 @@ static void stopping_does_not_wait_for_a_deaf_bgp_peer_for_long(void **state)
 	uint64_t began, ended;
 
 	(void)state;
-	set_lo(2, "10.9.0.99"); /* 10.9.0.2 is gone */
+	assert_int_equal(own_ns_addr(2, "10.9.0.99"), 0); /* 10.9.0.2 is gone */
 	began = loop_now_ms();
 	gateway_stop(&a.g);
 	AWAIT(!ikes(&b)); /* Delete has come */
@@ -721,7 +701,7 @@ static void stopping_does_not_wait_for_a_deaf_bgp_peer_for_long(void **state)
 	assert_in_range(ended - began, GATEWAY_CEASE_MS - 50, GATEWAY_CEASE_MS + 700);
 	AWAIT(a.g.loop.ended);
 	assert_true(loop_now_ms() - began <= GATEWAY_CEASE_MS + GATEWAY_STOP_MS + 500);
-	set_lo(2, "10.9.0.2");
+	assert_int_equal(own_ns_addr(2, "10.9.0.2"), 0);
 }
 
 /* ---- questions that the data plane answers ---- */
@@ -806,23 +786,10 @@ static void without_bgp_its_questions_say_so(void **state)
 	assert_non_null(strstr(answer.why, "BGP is not configured"));
 }
 
-static int own_namespace(void **state)
+static int set_up(void **state)
 {
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	int fd;
-
 	(void)state;
-	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
-		print_message("no network namespace of our own: %s\n", strerror(errno));
-		return -1;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r))
-		return -1;
-	close(fd);
-	set_lo(1, "10.9.0.1");
-	set_lo(2, "10.9.0.2");
-	return 0;
+	return own_ns() || own_ns_addr(1, "10.9.0.1") || own_ns_addr(2, "10.9.0.2");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -859,5 +826,5 @@ int main(void)
 	};
 
 	(void)!log_set("warn");
-	return cmocka_run_group_tests_name("gateway", tests, own_namespace, NULL);
+	return cmocka_run_group_tests_name("gateway", tests, set_up, NULL);
 }

@@ -6,19 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "controlplane/status_bgp.h"
+#include "tests/unit/controlplane/own_ns.h"
 
 enum { NETS = 25, WAIT_MS = 15000 };
 
@@ -318,30 +312,10 @@ static void cease_is_acknowledged_before_the_end(void **state)
 	assert_non_null(strstr(info(&b).last_error, "6/2"));
 }
 
-static int own_namespace(void **state)
+static int set_up(void **state)
 {
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	struct sockaddr_in *sin = (void *)&r.ifr_addr;
-	int fd;
-
 	(void)state;
-	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
-		print_message("no network namespace of our own: %s\n", strerror(errno));
-		return -1;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r))
-		return -1;
-	for (unsigned i = 1; i <= 2; i++) {
-		snprintf(r.ifr_name, sizeof(r.ifr_name), "lo:%u", i);
-		memset(sin, 0, sizeof(*sin));
-		sin->sin_family = AF_INET;
-		sin->sin_addr.s_addr = htonl(0x0a090000 + i);
-		if (ioctl(fd, SIOCSIFADDR, &r))
-			return -1;
-	}
-	close(fd);
-	return log_set("error");
+	return own_ns() || own_ns_addr(1, "10.9.0.1") || own_ns_addr(2, "10.9.0.2") || log_set("error");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -355,5 +329,5 @@ int main(void)
 		T(cease_is_acknowledged_before_the_end),
 	};
 
-	return cmocka_run_group_tests_name("status_bgp", tests, own_namespace, NULL);
+	return cmocka_run_group_tests_name("status_bgp", tests, set_up, NULL);
 }

@@ -9,20 +9,17 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "controlplane/tcp.h"
 #include "controlplane/tcp_sock.h"
+#include "tests/unit/controlplane/own_ns.h"
 
 enum { PORT = 179, WAIT_MS = 5000, NUMBER = 1000 };
 
@@ -266,20 +263,11 @@ static int ttl_of(int fd, const char *from, uint8_t flags)
 
 /* ---- set-up ---- */
 
-static int own_namespace(void **state)
+static int set_up(void **state)
 {
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	int fd;
-
 	(void)state;
-	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
-		print_message("no network namespace of our own: %s\n", strerror(errno));
+	if (own_ns())
 		return -1;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r))
-		return -1;
-	close(fd);
 	return secret_set(&key_a, "first key", 9) || secret_set(&key_b, "second key", 10);
 }
 
@@ -384,24 +372,16 @@ static void listens_only_where_a_peer_may_connect(void **state)
 
 static void listens_on_an_address_that_is_not_there_yet(void **state)
 {
-	struct sockaddr_in *sin;
-	struct ifreq r = {.ifr_name = "lo:1"};
-	int fd, s;
+	int fd;
 
 	(void)state;
 	peer[0].source = addr("198.51.100.7");
 	start();
-	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	sin = (void *)&r.ifr_addr;
-	sin->sin_family = AF_INET;
-	memcpy(&sin->sin_addr, peer[0].source.b, 4);
-	assert_int_equal(ioctl(s, SIOCSIFADDR, &r), 0);
+	assert_int_equal(own_ns_addr(1, "198.51.100.7"), 0);
 	fd = call("127.0.0.2", "198.51.100.7", 0, NULL);
 	assert_true(reaches(&seen.n_accepted, 1));
 	close(fd);
-	r.ifr_flags = 0;
-	assert_int_equal(ioctl(s, SIOCSIFFLAGS, &r), 0);
-	close(s);
+	assert_int_equal(own_ns_addr(1, "198.51.100.8"), 0);
 }
 
 static void speaks_ipv6(void **state)
@@ -517,7 +497,14 @@ static void drops_syns_from_afar(void **state)
 	assert_true(reaches(&seen.n_accepted, 2));
 	close(fd);
 	peer[0].min_ttl = 0;
+	peer[1].min_ttl = 250; /* one row of the filter after the other */
+	peer[2] = peer[0];
+	peer[2].addr = addr("127.0.0.4");
+	peer[2].min_ttl = 2;
 	start();
+	fd = call("127.0.0.4", "127.0.0.1", 1, NULL);
+	assert_false(comes_up(fd, 300));
+	close(fd);
 	fd = call("127.0.0.2", "127.0.0.1", 1, NULL);
 	assert_true(reaches(&seen.n_accepted, 3));
 	close(fd);
@@ -572,10 +559,10 @@ static void the_syn_ack_has_the_largest_ttl_of_its_peers(void **state)
 	int cap = sniff(), fd;
 
 	(void)state;
-	peer[0].ttl = 1;
-	peer[1].ttl = 64;
+	peer[0].ttl = 64;
+	peer[1].ttl = 1;
 	start();
-	fd = call("127.0.0.2", "127.0.0.1", 0, NULL);
+	fd = call("127.0.0.3", "127.0.0.1", 0, NULL);
 	assert_int_equal(ttl_of(cap, "127.0.0.1", TH_SYN | TH_ACK), 64);
 	assert_true(reaches(&seen.n_accepted, 1));
 	assert_int_equal(tcp_send(tcp, seen.conn, (const uint8_t *)"x", 1), 1);
@@ -721,14 +708,25 @@ static void closes_whom_it_refuses(void **state)
 	close(fd);
 }
 
+static unsigned open_files(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 /* A close() over unread octets is a RST, and a RST takes what the peer has not read yet. */
 static void what_was_sent_arrives_before_the_end(void **state)
 {
+	unsigned files;
 	char buf[64];
 	int fd, err;
 
 	(void)state;
 	start();
+	files = open_files();
 	fd = call("127.0.0.2", "127.0.0.1", 0, NULL);
 	assert_true(reaches(&seen.n_accepted, 1));
 	assert_int_equal(send(fd, "unread", 6, 0), 6);
@@ -744,6 +742,7 @@ static void what_was_sent_arrives_before_the_end(void **state)
 	close(fd);
 	idle(20);
 	assert_int_equal(seen.n_closed, 0);
+	assert_int_equal(open_files(), files); /* it does not linger when the peer has closed */
 }
 
 static void knows_what_is_still_leaving(void **state)
@@ -896,5 +895,5 @@ int main(void)
 		T(a_reset_does_not_hide_what_came_before_it),
 	};
 
-	return cmocka_run_group_tests(tests, own_namespace, NULL);
+	return cmocka_run_group_tests(tests, set_up, NULL);
 }
