@@ -127,80 +127,102 @@ static uint64_t pull_all(struct rib *r, uint32_t peer, uint64_t *octets)
 	return n;
 }
 
+static void settle(struct rib *r)
+{
+	while (rib_work(r))
+		;
+}
+
+struct bench {
+	struct rib *r;
+	const struct policy *all;
+	const struct bgp_attrs **set;
+	uint32_t n, per_set;
+	struct bgp_totals totals; /* of the full table */
+	double update, replace, shown, exported, withdrawn, lost;
+	uint64_t octets, messages; /* told to the second neighbour */
+};
+
+/* Every prefix with its set, or with the one `shift` further. */
+static void update_all(struct bench *b, uint32_t shift)
+{
+	struct ip_addr nh = ip_v4(0x0a000002);
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct ip_prefix p = prefix(i);
+
+		rib_update(b->r, 0, &p, b->set[i / b->per_set + shift]);
+		if (i == 0)
+			rib_nexthop(b->r, &nh, true, 0);
+	}
+}
+
+static void run(struct bench *b)
+{
+	struct rib_session s = session(0x0a000002, 65002), s2 = session(0x0a000003, 65003);
+
+	rib_peer_policy(b->r, 0, b->all, NULL, 65001);
+	rib_peer_up(b->r, 0, &s);
+	lap(b->n);
+	update_all(b, 0);
+	b->update = lap(b->n);
+	rib_totals(b->r, &b->totals);
+	update_all(b, 1);
+	b->replace = lap(b->n);
+	settle(b->r);
+	lap(b->n);
+	if (walk(b->r) != b->n)
+		abort();
+	b->shown = lap(b->n);
+	rib_peer_policy(b->r, 1, NULL, b->all, 65001);
+	rib_peer_up(b->r, 1, &s2);
+	b->messages = pull_all(b->r, 1, &b->octets);
+	b->exported = lap(b->n);
+	rib_peer_down(b->r, 1);
+	settle(b->r);
+	lap(b->n);
+	for (uint32_t i = 0; i < b->n / 2; i++) {
+		struct ip_prefix p = prefix(i);
+
+		rib_withdraw(b->r, 0, &p);
+	}
+	b->withdrawn = lap(b->n / 2);
+	rib_peer_down(b->r, 0);
+	settle(b->r);
+	b->lost = lap(b->n - b->n / 2);
+}
+
 int main(int argc, char **argv)
 {
-	uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
-	uint32_t per_set = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 6, n_sets = n / per_set + 2;
 	const struct rib_ops ops = {.route_change = on_change,
 				    .nexthop_watch = on_nexthop,
 				    .nexthop_unwatch = on_nexthop,
 				    .out_ready = on_ready};
+	struct bench b = {.n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000,
+			  .per_set = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 6};
+	uint32_t n_sets = b.per_set ? b.n / b.per_set + 2 : 0;
 	static struct config cfg;
 	struct policy_set *policies;
 	struct intern *in = intern_new();
-	struct rib *r = rib_new(&ops, in);
-	const struct policy *all = permit(&cfg, &policies, in);
-	const struct bgp_attrs **set = xcalloc(n_sets, sizeof(*set));
-	struct rib_session s = session(0x0a000002, 65002), s2 = session(0x0a000003, 65003);
-	struct ip_addr nh = ip_v4(0x0a000002);
-	struct bgp_totals totals;
-	double update, replace, shown, exported, withdrawn, lost;
-	uint64_t octets = 0, messages;
 
+	if (b.n < 2 || n_sets == 0)
+		return 2;
+	b.r = rib_new(&ops, in);
+	b.all = permit(&cfg, &policies, in);
+	b.set = xcalloc(n_sets, sizeof(*b.set));
 	for (uint32_t i = 0; i < n_sets; i++)
-		set[i] = make_set(in, i);
-	rib_peer_policy(r, 0, all, NULL, 65001);
-	rib_peer_up(r, 0, &s);
-	lap(n);
-	for (uint32_t i = 0; i < n; i++) {
-		struct ip_prefix p = prefix(i);
-
-		rib_update(r, 0, &p, set[i / per_set]);
-		if (i == 0)
-			rib_nexthop(r, &nh, true, 0);
-	}
-	update = lap(n);
-	rib_totals(r, &totals);
-	for (uint32_t i = 0; i < n; i++) {
-		struct ip_prefix p = prefix(i);
-
-		rib_update(r, 0, &p, set[i / per_set + 1]);
-	}
-	replace = lap(n);
-	while (rib_work(r))
-		;
-	lap(n);
-	if (walk(r) != n)
-		return 1;
-	shown = lap(n);
-	rib_peer_policy(r, 1, NULL, all, 65001);
-	rib_peer_up(r, 1, &s2);
-	messages = pull_all(r, 1, &octets);
-	exported = lap(n);
-	rib_peer_down(r, 1);
-	while (rib_work(r))
-		;
-	lap(n);
-	for (uint32_t i = 0; i < n / 2; i++) {
-		struct ip_prefix p = prefix(i);
-
-		rib_withdraw(r, 0, &p);
-	}
-	withdrawn = lap(n / 2);
-	rib_peer_down(r, 0);
-	while (rib_work(r))
-		;
-	lost = lap(n - n / 2);
+		b.set[i] = make_set(in, i);
+	run(&b);
 	printf("{\"prefixes\": %u, \"per_set\": %u, \"update_ns\": %.0f, \"replace_ns\": %.0f, \"walk_ns\": %.0f, "
 	       "\"export_ns\": %.0f, \"withdraw_ns\": %.0f, \"peer_down_ns\": %.0f, \"octets_per_prefix\": %.1f, "
 	       "\"update_messages\": %lu, \"update_octets\": %lu, \"changes\": %lu}\n",
-	       n, per_set, update, replace, shown, exported, withdrawn, lost, (double)totals.octets / n, messages,
-	       octets, changes);
-	rib_free(r);
+	       b.n, b.per_set, b.update, b.replace, b.shown, b.exported, b.withdrawn, b.lost,
+	       (double)b.totals.octets / b.n, b.messages, b.octets, changes);
+	rib_free(b.r);
 	for (uint32_t i = 0; i < n_sets; i++)
-		intern_put(in, set[i]);
+		intern_put(in, b.set[i]);
 	policy_set_free(policies);
 	intern_free(in);
-	free(set);
+	free(b.set);
 	return 0;
 }

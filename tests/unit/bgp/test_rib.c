@@ -406,9 +406,34 @@ static void a_new_walk_sees_what_is_new(void **state)
 	rig_announce(&g, 0, "10.2.0.0/16", "10.0.0.1", "65010");
 	assert_int_equal(rib_walk(g.r, BGP_VIEW_BEST, 0, &after, 1, add_row, NULL), 1); /* and not to the end */
 	rig_announce(&g, 0, "10.3.0.0/16", "10.0.0.1", "65010");
-	rig_announce(&g, 0, "2001:db8::/32", "10.0.0.1", "65010");
 	assert_non_null(strstr(walk(BGP_VIEW_BEST, 0), "10.3.0.0/16"));
-	assert_non_null(strstr(rows, "2001:db8::/32"));
+	after.addr.family = IP_NONE;
+	assert_int_equal(rib_walk(g.r, BGP_VIEW_BEST, 0, &after, 1, add_row, NULL), 1);
+	rig_announce(&g, 0, "2001:db8::/32", "10.0.0.1", "65010");
+	assert_non_null(strstr(walk(BGP_VIEW_BEST, 0), "2001:db8::/32"));
+}
+
+/* Prefixes come and go; what they leave in the hash is cleared away without growing. */
+static void coming_and_going_takes_no_memory(void **state)
+{
+	struct bgp_totals before, after;
+	char p[32];
+
+	(void)state;
+	rig_peer(&g, 0, NULL, NULL);
+	rig_announce(&g, 0, "10.0.0.0/8", "10.0.0.1", "65010");
+	rib_totals(g.r, &before);
+	for (unsigned i = 0; i < 20000; i++) {
+		(void)snprintf(p, sizeof(p), "11.%u.%u.0/24", i / 256, i % 256);
+		rig_announce(&g, 0, p, "10.0.0.1", "65010");
+		if (i >= 20) {
+			(void)snprintf(p, sizeof(p), "11.%u.%u.0/24", (i - 20) / 256, (i - 20) % 256);
+			rig_withdraw(&g, 0, p);
+		}
+	}
+	rib_totals(g.r, &after);
+	assert_int_equal(after.prefixes, 21);
+	assert_in_range(after.octets, before.octets, before.octets + 1000);
 }
 
 static void a_prefix_takes_little_memory(void **state)
@@ -457,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_walk_is_in_prefix_order, up, down),
 		cmocka_unit_test_setup_teardown(a_walk_does_not_tear_a_prefix_apart, up, down),
 		cmocka_unit_test_setup_teardown(a_new_walk_sees_what_is_new, up, down),
+		cmocka_unit_test_setup_teardown(coming_and_going_takes_no_memory, up, down),
 		cmocka_unit_test_setup_teardown(a_prefix_takes_little_memory, up, down),
 	};
 
