@@ -124,7 +124,8 @@ void feed_pump(struct feed *f)
 	feed_hop_pump(f); /* those that the routes have just asked for */
 	f->kick = more;
 	f->applied = dp_routes_applied(f->dp);
-	settled = f->sync == FEED_SYNC_OVER && f->applied >= f->sync_pos && feed_obj_settled(f);
+	settled = (f->sync == FEED_SYNC_OVER || (f->sync == FEED_SYNC_SAID && f->learning)) &&
+		  f->applied >= f->sync_pos && feed_obj_settled(f);
 	poll_every(f, poll_ms(f, settled));
 	if (!f->ready && settled) {
 		f->ready = true;
@@ -202,6 +203,18 @@ void feed_hold(struct feed *f, bool hold)
 {
 	f->held = hold;
 	f->kick = true;
+}
+
+void feed_learning(struct feed *f, bool learning)
+{
+	f->learning = learning;
+	f->kick = true;
+}
+
+bool feed_quiet(const struct feed *f)
+{
+	return !dp_attached(f->dp) || (!f->kick && feed_route_idle(f) && !f->n_hop_work &&
+				       dp_routes_applied(f->dp) >= dp_routes_pushed(f->dp));
 }
 
 void feed_lost(struct feed *f)

@@ -43,6 +43,18 @@ static void take(struct feed *f, struct feed_list *l, uint32_t i)
 	l->n--;
 }
 
+/* What is to be said before SYNC_END, which would sweep it, is waited for. */
+static void to_say(struct feed *f, uint32_t i)
+{
+	struct rt_node *n = at(f, i);
+
+	append(f, &f->dirty, i, FEED_Q_DIRTY);
+	if (f->sync == FEED_SYNC_OVER || n->sync)
+		return;
+	n->sync = true;
+	f->n_sync++;
+}
+
 /* SYNC_END need not wait for it any longer. */
 static void synced(struct feed *f, struct rt_node *n)
 {
@@ -98,12 +110,12 @@ void feed_route_changed(struct feed *f, uint32_t i)
 	case FEED_Q_HOP: /* looked at anew when the hop has its answer */
 		return;
 	case FEED_Q_NONE:
-		append(f, &f->dirty, i, FEED_Q_DIRTY);
+		to_say(f, i);
 		break;
 	default: /* new facts, a new try */
 		take(f, &f->failed[n->queue - FEED_Q_FAILED], i);
 		n->tries = 0;
-		append(f, &f->dirty, i, FEED_Q_DIRTY);
+		to_say(f, i);
 	}
 	f->kick = true;
 	if (over(n)) {
@@ -304,7 +316,12 @@ void feed_route_pump(struct feed *f)
 	while (f->dirty.first && n++ < FEED_TURN)
 		if (settle(f, f->dirty.first) == PUSH_FULL)
 			return;
-	if (f->sync == FEED_SYNC_ROUTES && !f->held && !f->n_sync && !f->scan_left && push_mark(f, MSG_SYNC_END)) {
+	if (f->sync == FEED_SYNC_OVER || f->held || f->n_sync || f->scan_left)
+		return;
+	if (f->sync == FEED_SYNC_ROUTES)
+		f->sync_pos = dp_routes_pushed(f->dp);
+	f->sync = FEED_SYNC_SAID;
+	if (!f->learning && push_mark(f, MSG_SYNC_END)) {
 		f->sync = FEED_SYNC_OVER;
 		f->sync_pos = dp_routes_pushed(f->dp);
 	}

@@ -114,7 +114,8 @@ struct feed_originate {
 	bool wanted, told, present;
 };
 
-enum feed_sync { FEED_SYNC_BEGIN, FEED_SYNC_ROUTES, FEED_SYNC_OVER };
+/* SAID: all, but what is left from before stays for a while. */
+enum feed_sync { FEED_SYNC_BEGIN, FEED_SYNC_ROUTES, FEED_SYNC_SAID, FEED_SYNC_OVER };
 
 struct feed {
 	struct dp *dp;
@@ -153,10 +154,10 @@ struct feed {
 	uint64_t refused_ms, refused_mum; /* of log lines */
 	unsigned in_flight;
 	uint8_t sync;      /* enum feed_sync */
-	uint64_t sync_pos; /* routes pushed with SYNC_END */
+	uint64_t sync_pos; /* routes pushed when all was said, or with SYNC_END */
 	uint32_t n_sync;   /* nodes that SYNC_END waits for */
 	uint64_t applied;  /* when last looked at */
-	bool ready, held;
+	bool ready, held, learning;
 	bool kick; /* something has changed since the last pump */
 };
 

@@ -236,7 +236,7 @@ static void before_wait(void *ctx)
 
 	look_at_touched(g);
 	feed_turn(g->feed);
-	bgp_io_turn(g->bgp); /* connections that feed's news have made possible */
+	gateway_bgp_turn(g); /* connections that feed's news have made possible */
 	dp_flush(g->dp);
 }
 
@@ -245,6 +245,7 @@ static void sweep_due(uv_timer_t *t)
 	struct gateway *g = t->data;
 
 	sadb_sweep(g->sadb);
+	gateway_bgp_learned(g);
 	for (uint32_t i = 0; i < g->tunnels.n; i++) /* a name may have got another address */
 		if (g->tunnels.t[i] && g->tunnels.t[i]->cfg.remote.name[0])
 			feed_tunnel_moved(g->feed, g->tunnels.t[i]);
@@ -495,6 +496,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 	if (rc)
 		return rc;
 	take_config(g, g->config, &n);
+	gateway_bgp_learn(g);
 	resolve_kick(g->resolve);
 	return 0;
 }

@@ -36,6 +36,9 @@
 enum { GATEWAY_SWEEP_MS = 1000, GATEWAY_STOP_POLL_MS = 20, GATEWAY_BYE_MS = 1500, GATEWAY_STOP_MS = 2000 };
 /* Before that, for BGP's Cease to leave through tunnels that still live; and for the data plane to answer a question. */
 enum { GATEWAY_CEASE_MS = 700, GATEWAY_QUESTIONS_MAX = 16 };
+/* How long a fresh control plane waits for BGP's peers before it sweeps what the former one has learned, and for how long a session
+ * must have told nothing new. How long a connection waits for the data plane to have the way to the peer. */
+enum { GATEWAY_LEARN_MS = 120000, GATEWAY_LEARN_QUIET_MS = 3000, GATEWAY_WAY_MS = 1000 };
 
 struct gateway_params {
 	const char *config_path, *dp_sock; /* lent for good */
@@ -68,6 +71,10 @@ struct gateway {
 	uint64_t stop_at_ms;     /* 0: not stopping */
 	uint64_t cease_until_ms; /* stopping: IKE is told to at that time or before; 0: it has been */
 	bool said_bye;
+	bool learning;           /* BGP has not told all since the process began */
+	uint64_t learn_until_ms; /* 0: the data plane is not in step yet */
+	uint64_t learn_version;  /* of the table, at the last look */
+	uint64_t busy_since_ms;  /* feed is not quiet; 0: it is */
 	struct {
 		uint32_t seq, ticket; /* a FIB_GET, and who waits for it; 0: free */
 	} question[GATEWAY_QUESTIONS_MAX];
@@ -90,6 +97,11 @@ int gateway_by_hand(void *ctx, const struct status_req *req, char *why, size_t w
 /* gateway_bgp.c */
 struct bgp_io_ops gateway_bgp_ops(struct gateway *g);
 void gateway_bgp_feed(struct feed_ops *ops);
+/* Connections, once the data plane has the ways to the peers. Before every wait. */
+void gateway_bgp_turn(struct gateway *g);
+/* The process begins: what a former one has learned stays until the peers have told theirs. Then once a second. */
+void gateway_bgp_learn(struct gateway *g);
+void gateway_bgp_learned(struct gateway *g);
 /* By hand: gwctl bgp clear (status_ops.bgp). */
 int gateway_bgp_clear(void *ctx, const struct status_req *req, char *why, size_t why_len);
 

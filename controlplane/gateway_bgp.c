@@ -106,6 +106,57 @@ void gateway_bgp_feed(struct feed_ops *ops)
 	ops->originate = originate;
 }
 
+void gateway_bgp_turn(struct gateway *g)
+{
+	uint64_t now = loop_now_ms();
+
+	if (feed_quiet(g->feed))
+		g->busy_since_ms = 0;
+	else if (!g->busy_since_ms)
+		g->busy_since_ms = now;
+	/* what begins too early is told that there is no route, and tried again much later */
+	if (!g->busy_since_ms || now - g->busy_since_ms >= GATEWAY_WAY_MS)
+		bgp_io_turn(g->bgp);
+}
+
+/* ---- a fresh start ---- */
+
+void gateway_bgp_learn(struct gateway *g)
+{
+	g->learning = g->config->bgp.as && g->config->bgp.n_peers;
+	feed_learning(g->feed, g->learning);
+}
+
+static bool has_told(const struct bgp_peer_info *i, uint64_t now)
+{
+	if (i->cfg->shutdown || i->max_prefix_hit)
+		return true;
+	return i->state == BGP_ESTABLISHED && now - i->since_ms >= GATEWAY_LEARN_QUIET_MS;
+}
+
+/* End-of-RIB is no sign: peers send it only to those that can restart gracefully. */
+void gateway_bgp_learned(struct gateway *g)
+{
+	const struct bgp *b = bgp_io_core(g->bgp);
+	uint64_t now = loop_now_ms(), version = bgp_io_version(g->bgp);
+	bool all = version == g->learn_version;
+	struct bgp_peer_info i;
+
+	if (!g->learning || !feed_ready(g->feed))
+		return;
+	g->learn_version = version;
+	if (!g->learn_until_ms)
+		g->learn_until_ms = now + GATEWAY_LEARN_MS;
+	for (uint32_t p = 0; p < bgp_peer_count(b); p++)
+		all &= !bgp_peer_info(b, p, &i) || has_told(&i, now);
+	if (!all && now < g->learn_until_ms)
+		return;
+	g->learning = false;
+	feed_learning(g->feed, false);
+	log_info(LOG_BGP, "event=former-routes-swept cause=\"%s\"",
+		 all ? "all peers have told theirs" : "not all peers came back in time");
+}
+
 /* ---- by hand ---- */
 
 int gateway_bgp_clear(void *ctx, const struct status_req *req, char *why, size_t cap)
