@@ -105,7 +105,7 @@ uint32_t rtable_get(struct rtable *t, const struct ip_prefix *p)
 
 	if (i)
 		return i;
-	if (t->n >= t->n_buckets)
+	if (t->n >= t->n_buckets / 2) /* each further node of a chain is a cache line from afar */
 		grow(t);
 	i = place(t);
 	n = rtable_at(t, i);

@@ -1,4 +1,4 @@
-/* Prefixes by hash, for a million of them: 52 octets each and 4 to 8 of index. Both families.
+/* Prefixes by hash, for a million of them: 52 octets each and 8 to 16 of index. Both families.
  *
  * A node is named by a number that stays while the prefix is there; 0 is none. Nodes lie in chunks that never move, so a pointer
  * holds until the node is deleted. What a node's fields mean beyond the prefix is feed's.
