@@ -304,6 +304,17 @@ static void a_prefix_that_is_no_longer_originated_is_withdrawn(void **state)
 	assert_int_equal(info(&a).established, 1);
 }
 
+/* The own address is on no interface: nothing comes of the attempt but its failure. */
+static void an_attempt_that_fails_at_once_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(own_ns_addr(1, "10.9.0.3"), 0); /* 10.9.0.1 is gone */
+	assert_int_equal(bgp_clear(bgp_io_core(a.io), 0, false, loop_now_ms()), 0);
+	AWAIT(strstr(info(&a).last_error, "annot assign requested address"));
+	assert_int_equal(own_ns_addr(1, "10.9.0.1"), 0);
+	AWAIT(info(&a).state == BGP_ESTABLISHED); /* and it is tried again */
+}
+
 static void cease_is_acknowledged_before_the_end(void **state)
 {
 	(void)state;
@@ -326,7 +337,7 @@ int main(void)
 		T(a_table_comes_whole_in_pages_of_any_size),    T(the_summary_has_its_fields),
 		T(a_neighbor_shows_its_session_and_its_socket), T(a_received_route_says_why_it_is_not_taken),
 		T(one_prefix_is_found_among_its_neighbours),    T(a_prefix_that_is_no_longer_originated_is_withdrawn),
-		T(cease_is_acknowledged_before_the_end),
+		T(an_attempt_that_fails_at_once_is_told),       T(cease_is_acknowledged_before_the_end),
 	};
 
 	return cmocka_run_group_tests_name("status_bgp", tests, set_up, NULL);
