@@ -179,6 +179,50 @@ static void a_refused_change_leaves_nothing_behind(void **state)
 	lab.fib.bad = 0; /* the old route stood for a while without its next hop: FIB_NONE, no way out */
 }
 
+static void a_late_refusal_of_an_older_record_means_nothing(void **state)
+{
+	uint32_t old;
+
+	(void)state;
+	lab_config();
+	load(7, 1, "203.0.113.1");
+	lab_settle();
+	old = ((const struct msg_route *)&rig.fake.last[MSG_ROUTE_SET])->seq;
+	load(7, 1, "203.0.113.2");
+	lab_settle();
+	feed_route_refused(rig.feed, old, -ENOSPC);
+	assert_string_equal(lab_state("10.0.7.0/24"), "installed");
+	assert_int_equal(totals().failed, 0);
+}
+
+static int (*fib_cmd)(void *ctx, unsigned to, const union msg *m);
+
+static int hold_removal(void *ctx, unsigned to, const union msg *m)
+{
+	return m->hdr.type == MSG_NEXTHOP_DEL ? 1 : fib_cmd(ctx, to, m);
+}
+
+/* Commands and records have rings of their own: the record could overtake. */
+static void a_next_hop_on_its_way_out_is_not_pointed_to(void **state)
+{
+	(void)state;
+	lab_config();
+	load(0, 1, "203.0.113.1");
+	lab_settle();
+	fib_cmd = rig.fake.on_cmd;
+	rig.fake.on_cmd = hold_removal;
+	load(0, 1, NULL);
+	AWAIT(rig.fake.count[MSG_NEXTHOP_DEL] == 1);
+	load(0, 1, "203.0.113.1");
+	rig_settle();
+	assert_int_equal(rig.fake.count[MSG_ROUTE_SET], 1);
+	rig.fake.on_cmd = fib_cmd;
+	fake_dp_answer(&rig.fake, FAKE_CTL, &rig.fake.last[MSG_NEXTHOP_DEL], 0);
+	lab_settle();
+	assert_string_equal(lab_fib("10.0.0.0/24"), "203.0.113.1 port 0");
+	assert_int_equal(rig.fake.count[MSG_NEXTHOP_SET], 2);
+}
+
 static int refuse_hop;
 
 static int refuse_hops(void *ctx, unsigned to, const union msg *m)
@@ -362,6 +406,8 @@ int main(void)
 		T(the_wait_doubles),
 		T(a_refused_route_that_changes_is_tried_at_once),
 		T(a_refused_change_leaves_nothing_behind),
+		T(a_late_refusal_of_an_older_record_means_nothing),
+		T(a_next_hop_on_its_way_out_is_not_pointed_to),
 		T(a_refused_next_hop_is_tried_again),
 		T(an_old_control_planes_routes_are_swept),
 		T(while_held_nothing_is_swept),
