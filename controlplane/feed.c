@@ -189,6 +189,7 @@ void feed_attached(struct feed *f)
 {
 	f->in_flight = 0;
 	f->ready = false;
+	f->heir = f->learning && dp_limits(f->dp)->attach > 1;
 	for (uint32_t i = 0; i < f->n_addr; i++)
 		f->addr[i].state = FEED_ABSENT;
 	for (uint32_t i = 0; i < f->ts->n; i++)
@@ -208,7 +209,8 @@ void feed_hold(struct feed *f, bool hold)
 void feed_learning(struct feed *f, bool learning)
 {
 	f->learning = learning;
-	f->kick = true;
+	f->heir &= learning;
+	feed_route_scan(f);
 }
 
 bool feed_quiet(const struct feed *f)

@@ -81,7 +81,8 @@ void feed_lost(struct feed *f);
 /* hold: the attach is not said to be over, so that nothing is swept, and not ready. For the time in which it is not known what
  * carries traffic. */
 void feed_hold(struct feed *f, bool hold);
-/* learning: the sessions have not told their routes yet. Ready all the same, but what a former control plane has left is not swept. */
+/* learning: the sessions have not told their routes yet. Ready all the same, but what a former control plane has left is not swept, and
+ * not replaced by what would count only without BGP's route. */
 void feed_learning(struct feed *f, bool learning);
 /* Has the data plane all that it shall have at the moment? True when there is none. */
 bool feed_quiet(const struct feed *f);

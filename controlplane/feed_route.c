@@ -89,6 +89,9 @@ static uint32_t wanted(const struct feed *f, const struct rt_node *n)
 
 	if (n->family != IP_V4 || f->hop[hop].kind == HOP_LINK || f->hop[hop].kind == HOP_LOCAL)
 		return 0;
+	/* it floats behind a BGP route that may still be there, or it is there itself: both stay until it is known which */
+	if (f->heir && cand && f->cand[cand].distance > FEED_BGP_DISTANCE)
+		return n->fib;
 	return hop;
 }
 

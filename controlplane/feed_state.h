@@ -157,7 +157,7 @@ struct feed {
 	uint64_t sync_pos; /* routes pushed when all was said, or with SYNC_END */
 	uint32_t n_sync;   /* nodes that SYNC_END waits for */
 	uint64_t applied;  /* when last looked at */
-	bool ready, held, learning;
+	bool ready, held, learning, heir;
 	bool kick; /* something has changed since the last pump */
 };
 
