@@ -255,6 +255,29 @@ def test_big_updates_pass_the_tunnel(bench):
     bench.traffic()
 
 
+def test_control_plane_dies_and_the_learned_route_carries_on(bench):
+    """The SAs and the routes of the dead one stay until its successor has its own: no packet lacks either."""
+    gw, frr = bench.fresh(start="always")
+    bench.wait_settled()
+    gw.wait_bgp("site-b")
+    wait_for("echoes by learned routes", lambda: bench.net.a.pings(HOST_B), 10)
+    # FRR shall not take its way back away when the session goes
+    frr.configure(f"ip route {NET_A} ipsec0 250")
+    before = gw.drops()
+    pings = Pings(bench.net.a, HOST_B, 3000)
+    gw.controlplane.kill()
+    wait_for("FRR sees it", lambda: not frr.established(LO_A), 15)
+    gw.start_controlplane()
+    gw.wait_ready()
+    gw.wait_bgp("site-b", timeout=40)
+    wait_for("all is swept", lambda: "former-routes-swept" in gw.log_text(), 15)
+    sent, received = pings.stop()
+    lacking = {r: n for r, n in gw.drops().items() if r in ("no-route", "blackhole", "no-sa") and n != before.get(r, 0)}
+    # strongSwan drops the old pair at once for the new one: what was on its way is lost
+    assert sent > 100 and sent - received <= 2 and not lacking, f"{received} of {sent} echoes: {lacking}"
+    assert gw.ways(HOST_B) == [TUNNEL]
+
+
 def test_ends_on_both_sides_restart(bench):
     """strongSwan and FRR die and return; then our control plane: each time the session comes again, by itself."""
     gw, frr = bench.fresh(start="always")
