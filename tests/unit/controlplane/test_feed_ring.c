@@ -297,6 +297,33 @@ static void while_held_nothing_is_swept(void **state)
 	assert_int_equal(rig.fake.count[MSG_ROUTE_DEL], 0);
 }
 
+static void what_was_learned_stays_until_bgp_has_told_anew(void **state)
+{
+	(void)state;
+	lab_route("10.9.0.0/16", NULL, NULL, 250);
+	lab_config();
+	lab_bgp("10.8.0.0/16", 1, "203.0.113.1", NULL);
+	lab_bgp("10.9.0.0/16", 1, "203.0.113.1", NULL);
+	lab_settle();
+	feed_learning(rig.feed, true); /* as if we were new and had learned nothing */
+	fake_dp_drop(&rig.fake);
+	AWAIT(rig.lost == 1);
+	lab_bgp("10.8.0.0/16", 1, NULL, NULL);
+	lab_bgp("10.9.0.0/16", 1, NULL, NULL);
+	AWAIT(lab.n_ready == 2);
+	rig_settle();
+	assert_string_equal(lab_fib("10.8.0.0/16"), "203.0.113.1 port 0");
+	assert_string_equal(lab_fib("10.9.0.0/16"), "203.0.113.1 port 0");
+	lab_bgp("10.7.0.0/16", 1, "203.0.113.2", NULL);
+	feed_learning(rig.feed, false);
+	lab_settle();
+	assert_string_equal(lab_fib("10.7.0.0/16"), "203.0.113.2 port 0");
+	assert_string_equal(lab_fib("10.8.0.0/16"), "-");
+	assert_string_equal(lab_fib("10.9.0.0/16"), "drop");
+	assert_int_equal(rig.fake.count[MSG_ROUTE_DEL], 0);
+	assert_true(feed_quiet(rig.feed));
+}
+
 static void a_new_life_of_the_data_plane_gets_everything(void **state)
 {
 	(void)state;
@@ -411,6 +438,7 @@ int main(void)
 		T(a_refused_next_hop_is_tried_again),
 		T(an_old_control_planes_routes_are_swept),
 		T(while_held_nothing_is_swept),
+		T(what_was_learned_stays_until_bgp_has_told_anew),
 		T(a_new_life_of_the_data_plane_gets_everything),
 		T(next_hop_ids_of_many_attaches_do_not_meet),
 		T(routes_that_wait_for_a_next_hop_go_when_it_is_not_wanted),
