@@ -159,11 +159,16 @@ static void evaluate(struct rib *r, struct rib_peer *p, struct net_table *t, uin
 	const struct bgp_attrs *set;
 	uint32_t *at;
 
-	/* the sweep is about to choose another, and will say so */
-	if (n->path && !path_alive(r, rib_path(r, n->path)))
+	/* in force, and dead: the sweep, or the peer's new session, is about to say what follows */
+	if (n->n_best && !path_alive(r, rib_path(r, n->path)))
 		return;
 	set = wanted(r, p, n, &prefix);
 	at = find_sent(r, n, (uint16_t)p->index, p->session);
+	if (set && p->s.max_prefix_out && o->count - (*at != 0) >= p->s.max_prefix_out) {
+		o->limited = true;
+		intern_put(r->in, set);
+		set = NULL;
+	}
 	if (!set && *at) {
 		drop_sent(r, at);
 		o->count--;
@@ -176,9 +181,6 @@ static void evaluate(struct rib *r, struct rib_peer *p, struct net_table *t, uin
 			stage_add(o->stage, r->in, intern_ref(set), &prefix);
 		intern_put(r->in, s->set);
 		s->set = set;
-	} else if (set && p->s.max_prefix_out && o->count >= p->s.max_prefix_out) {
-		o->limited = true;
-		intern_put(r->in, set);
 	} else if (set) {
 		uint32_t k = slab_take(&r->sents);
 

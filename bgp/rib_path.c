@@ -292,6 +292,8 @@ void rib_update(struct rib *r, uint32_t peer, const struct ip_prefix *p, const s
 			intern_put(r->in, eff);
 			return;
 		}
+	} else if (at && at == n->path) {
+		before.first_peer = RIB_LOCAL; /* another: it was dead, and some have passed it over */
 	}
 	path->session = pr->session;
 	pr->received++;

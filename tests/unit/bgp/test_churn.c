@@ -13,7 +13,7 @@
 #include "bgp/update.h"
 #include "tests/unit/bgp/rib_rig.h"
 
-enum { PEERS = 5, PREFIXES = 24, SETS = 14, HOPS = 5, STEPS = 3000, LIVES = 12 };
+enum { PEERS = 5, PREFIXES = 24, SETS = 14, HOPS = 5, STEPS = 3000, LIVES = 120 };
 
 static const char *const prefixes[PREFIXES] = {
 	"0.0.0.0/0",     "10.0.0.0/8",    "10.1.0.0/16",   "10.1.1.0/24",     "10.1.1.0/25",     "10.1.1.128/25",

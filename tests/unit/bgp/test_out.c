@@ -548,6 +548,44 @@ static void a_lost_neighbours_route_is_not_told_anew(void **state)
 	assert_int_equal(out_count(g.r, 1), 0);
 }
 
+/* A session that is back before the sweep comes by says the same again: who passed the dead path over must hear of it. */
+static void a_path_that_comes_back_is_told_to_all(void **state)
+{
+	uint8_t buf[BGP_MSG_MAX];
+
+	(void)state;
+	rig_peer(&g, 0, "all", NULL);
+	announce("10.1.0.0/16", "65010");
+	rig_peer_down(&g, 0);
+	rig_peer(&g, 1, NULL, "all");
+	assert_int_equal(out_pull(g.r, 1, buf), BGP_HDR + 4); /* the walk is over: End-of-RIB */
+	rig_peer(&g, 0, "all", NULL);
+	rig_announce(&g, 0, "10.1.0.0/16", "10.0.0.1", "65010");
+	rig_pull(&g);
+	assert_string_equal(held(1, "10.1.0.0/16"), "65001 65010 via 10.0.0.254");
+	assert_int_equal(g.changes, 1); /* for the FIB nothing has happened */
+}
+
+/* The next hop goes, then the neighbour, and this peer reads of it only then. */
+static void a_route_that_ended_before_its_neighbour_is_withdrawn(void **state)
+{
+	uint8_t buf[BGP_MSG_MAX];
+
+	(void)state;
+	two_peers("all");
+	announce("10.1.0.0/16", "65010");
+	rig_pull(&g);
+	announce("10.2.0.0/16", "65010"); /* stands in the stage */
+	rig_reach(&g, "10.0.0.1", false, 0);
+	rig_work(&g);
+	rig_peer_down(&g, 0);
+	rig_hear(&g, 1, buf, out_pull(g.r, 1, buf));
+	rig_hear(&g, 1, buf, out_pull(g.r, 1, buf));
+	rig_pull(&g);
+	assert_int_equal(rig_held_count(&g, 1), 0);
+	assert_int_equal(out_count(g.r, 1), 0);
+}
+
 static void what_has_been_read_is_forgotten(void **state)
 {
 	struct bgp_totals before, after;
@@ -624,6 +662,12 @@ static void the_limit_is_never_exceeded(void **state)
 	rig_pull(&g);
 	assert_int_equal(rig_held_count(&g, 1), 19);
 	assert_false(out_limited(g.r, 1));
+	/* a lower one takes back what is too much */
+	rib_peer_export(g.r, 1, false, 6);
+	rig_pull(&g);
+	assert_int_equal(rig_held_count(&g, 1), 6);
+	assert_int_equal(out_count(g.r, 1), 6);
+	assert_true(out_limited(g.r, 1));
 }
 
 static void a_set_that_fits_no_message_is_withdrawn(void **state)
@@ -726,6 +770,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_a_refresh_sends_again, up, down),
 		cmocka_unit_test_setup_teardown(a_refresh_in_the_midst_of_the_walk_begins_it_anew, up, down),
 		cmocka_unit_test_setup_teardown(a_lost_neighbours_route_is_not_told_anew, up, down),
+		cmocka_unit_test_setup_teardown(a_path_that_comes_back_is_told_to_all, up, down),
+		cmocka_unit_test_setup_teardown(a_route_that_ended_before_its_neighbour_is_withdrawn, up, down),
 		cmocka_unit_test_setup_teardown(what_has_been_read_is_forgotten, up, down),
 		cmocka_unit_test_setup_teardown(end_of_rib_comes_once_behind_the_routes, up, down),
 		cmocka_unit_test_setup_teardown(the_limit_is_never_exceeded, up, down),
