@@ -302,7 +302,8 @@ static bool take(struct ctl *c, struct shm *s, uint64_t now_ms)
 	return c->n_records > 0;
 }
 
-/* The records that were taken, as far as it goes. False: one has to wait for the workers, or for a sweep. */
+/* The records that were taken, as far as it goes; up to a short prefix, which takes its time. False: one has to wait for the workers,
+ * or for a sweep. */
 static bool apply(struct ctl *c, struct shm *s)
 {
 	for (; c->n_past < c->n_records; c->n_past++) {
@@ -321,6 +322,10 @@ static bool apply(struct ctl *c, struct shm *s)
 		if (ret)
 			answer(c, s, m->type, m->seq, ret);
 		c->done++;
+		if (m->plen < FIB_SHORT) {
+			c->n_past++;
+			break;
+		}
 	}
 	return true;
 }

@@ -51,6 +51,8 @@ struct fib_ctl {
 	uint32_t sweep_at;
 	bool syncing, sweeping;
 
+	uint32_t dflt; /* id of 0.0.0.0/0's next hop; id_none(): there is no such route */
+
 	uint32_t legs;                 /* id of the first leg of all */
 	uint32_t free_head, free_tail; /* run free; the one that was given up first is taken first */
 	struct group free[FIB_GROUPS];
@@ -78,7 +80,7 @@ static uint32_t id_of(const struct fib *f, uint32_t nexthop)
 	return f->ctl->half * f->n_nexthops + nexthop;
 }
 
-static void nh_store(struct fib *f, uint32_t id, struct fib_nh nh)
+static void nh_put(struct fib *f, uint32_t id, struct fib_nh nh)
 {
 	union {
 		struct fib_nh nh;
@@ -87,6 +89,20 @@ static void nh_store(struct fib *f, uint32_t id, struct fib_nh nh)
 
 	_Static_assert(sizeof(struct fib_nh) == sizeof(uint64_t), "one store");
 	atomic_store_explicit(&f->nh[id], u.v, memory_order_release);
+}
+
+static void nh_store(struct fib *f, uint32_t id, struct fib_nh nh)
+{
+	nh_put(f, id, nh);
+	if (id == f->ctl->dflt)
+		nh_put(f, id_none(f), nh);
+}
+
+/* 0.0.0.0/0 would be 16 million words. It is what "none" stands for instead: a copy of its next hop. */
+static void dflt_set(struct fib *f, uint32_t id)
+{
+	f->ctl->dflt = id;
+	nh_put(f, id_none(f), id == id_none(f) ? (struct fib_nh){.kind = FIB_NONE} : fib_nh(f, id));
 }
 
 /* Blocks of 256 addresses with routes longer than /24: fewer are left of the Internet's by far. */
@@ -142,6 +158,7 @@ struct fib *fib_new(const struct fib_params *p)
 	f->ctl->routes_max = p->routes_max;
 	f->ctl->n_places = p->routes_max + SELF_MAX;
 	f->ctl->qsbr = p->qsbr;
+	f->ctl->dflt = id_none(f);
 	f->ctl->legs = f->n_all - FIB_GROUPS * MSG_NH_LEGS;
 	for (uint32_t i = 0; i < FIB_GROUPS; i++)
 		f->ctl->free[i].first = f->ctl->legs + i * MSG_NH_LEGS;
@@ -249,6 +266,14 @@ static void place_free(struct fib_ctl *c, struct route *r)
 	*r = (struct route){0};
 }
 
+static int words_set(struct fib *f, const struct route *r, uint32_t id)
+{
+	if (r->plen > 0)
+		return lpm_set(&f->lpm, r->addr, r->plen, id, !r->live);
+	dflt_set(f, id);
+	return 0;
+}
+
 static int set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t id, enum owner owner, uint32_t mark)
 {
 	struct fib_ctl *c = f->ctl;
@@ -263,7 +288,7 @@ static int set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t id, enum own
 	if (!r && !(r = place_new(c, addr, plen, owner)))
 		return -ENOSPC;
 	if (!r->live || r->id != id) {
-		ret = lpm_set(&f->lpm, addr, plen, id, !r->live);
+		ret = words_set(f, r, id);
 		if (ret) { /* only what is new needs anything */
 			place_free(c, r);
 			return ret;
@@ -280,10 +305,10 @@ static int set(struct fib *f, uint32_t addr, uint8_t plen, uint32_t id, enum own
 	return 0;
 }
 
-/* The longest route around this one. */
+/* The longest route around this one, but for the default. */
 static const struct route *around(const struct fib_ctl *c, const struct route *r)
 {
-	for (unsigned plen = r->plen; plen-- > 0;) {
+	for (unsigned plen = r->plen; plen-- > 1;) {
 		const struct route *p = NULL;
 
 		if (is_there(c, r->addr, plen))
@@ -298,7 +323,10 @@ static void del(struct fib *f, struct route *r)
 {
 	const struct route *under = around(f->ctl, r);
 
-	lpm_del(&f->lpm, r->addr, r->plen, under ? under->id : 0, under ? under->plen : -1);
+	if (r->plen == 0)
+		dflt_set(f, id_none(f));
+	else
+		lpm_del(&f->lpm, r->addr, r->plen, under ? under->id : 0, under ? under->plen : -1);
 	if (r->owner == OWNER_ROUTE)
 		f->ctl->n_routes--;
 	place_free(f->ctl, r);
@@ -417,8 +445,8 @@ bool fib_sweep(struct fib *f)
 		struct route *r = &c->route[c->sweep_at];
 
 		if (stale(c, r)) {
+			gone += r->plen < FIB_SHORT ? FIB_SWEEP : 1;
 			del(f, r);
-			gone++;
 		}
 		if (++c->sweep_at == c->n_places)
 			c->sweeping = false;
@@ -524,8 +552,12 @@ bool fib_find(const struct fib *f, uint32_t addr, struct fib_found *out)
 	uint32_t id;
 	int plen = lpm_find(&f->lpm, addr, &id);
 
-	if (plen < 0)
-		return false;
+	if (plen < 0) {
+		if (f->ctl->dflt == id_none(f))
+			return false;
+		plen = 0;
+		id = f->ctl->dflt;
+	}
 	*out = (struct fib_found){.addr = addr & prefix_mask((unsigned)plen),
 				  .plen = (uint8_t)plen,
 				  .n = 1,

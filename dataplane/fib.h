@@ -1,6 +1,7 @@
 /* The forwarding table: IPv4 prefix -> next hop, read in bulk by the workers, written by the ctl thread alone.
  *
  * lpm.h finds the number of a next hop; a change of a route is seen at once, for each address either before or after.
+ * 0.0.0.0/0 is not in there: what has no other route has a number of its own, whose next hop is a copy of the default route's.
  *
  * Next hops are a table of 8-octet values behind small ids, each replaced by one atomic store: a changed next hop needs
  * no change of the FIB. Ids 0..n_nexthops-1 are the control plane's; those above are ours (none, local, the ports'
@@ -52,6 +53,7 @@ struct fib_nh {
 enum {
 	FIB_PREFETCH = 32,
 	FIB_SWEEP = 64,    /* routes that a turn of the sweep removes */
+	FIB_SHORT = 8,     /* prefixes shorter than this are a turn's work each: up to 8 million words */
 	FIB_GROUPS = 4096, /* next hops of several legs at a time */
 };
 
@@ -135,7 +137,7 @@ void fib_prefetch(const struct fib *f, const uint32_t *addr, const uint8_t *plen
 /* A control plane has attached: its next-hop ids begin anew. */
 void fib_attached(struct fib *f);
 /* Mark and sweep: routes not set between begin and end, and addresses not set since fib_attached(), are removed,
- * FIB_SWEEP a turn. A second begin starts over; an end without a begin does nothing. */
+ * FIB_SWEEP a turn, or a single short one. A second begin starts over; an end without a begin does nothing. */
 void fib_sync_begin(struct fib *f);
 void fib_sync_end(struct fib *f);
 /* A turn of the sweep; true while there is more to do. */

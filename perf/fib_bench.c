@@ -29,7 +29,7 @@
 #include "dataplane/fib.h"
 #include "ring/shm.h"
 
-enum { NEXTHOPS = 512, BURST = 32, CONNECT_S = 20 };
+enum { NEXTHOPS = 512, BURST = 32, CONNECT_S = 20, SHORT = 9 };
 
 struct prefix {
 	uint32_t addr;
@@ -141,7 +141,7 @@ static void eal(void)
 
 static struct fib *table_new(void)
 {
-	struct fib_params p = {.routes_max = n_prefixes, .n_nexthops = NEXTHOPS, .n_ports = 1};
+	struct fib_params p = {.routes_max = n_prefixes + 1, .n_nexthops = NEXTHOPS, .n_ports = 1};
 	struct fib *f = fib_new(&p);
 
 	if (!f)
@@ -198,6 +198,24 @@ static double lookups(const struct fib *f, uint32_t n)
 	}
 	free(addr);
 	return sum == 1 ? 0 : (double)begun / n;
+}
+
+/* Milliseconds to change a prefix of n bits, n < SHORT: words without end, over all other routes. */
+static void short_prefixes(struct fib *f, double *ms)
+{
+	for (uint8_t plen = 0; plen < SHORT; plen++) {
+		double begun;
+
+		if (fib_set(f, 0, plen, 1))
+			die("a route is refused");
+		begun = cpu_now();
+		for (uint32_t i = 0; i < 8; i++)
+			if (fib_set(f, 0, plen, 2 + i))
+				die("a route is refused");
+		ms[plen] = (cpu_now() - begun) * 1000 / 8;
+		if (fib_del(f, 0, plen))
+			die("a route is not there");
+	}
 }
 
 /* --- the ring --- */
@@ -392,7 +410,7 @@ int main(int argc, char **argv)
 						{0}};
 	struct pass table[2] = {{.order = "random"}, {.order = "address"}}, ring[2] = {table[0], table[1]};
 	const char *json = NULL, *program = NULL;
-	double hot, cold;
+	double hot, cold, ms[SHORT];
 	cpu_set_t cpus;
 	struct shm s = {0};
 	struct fib *f;
@@ -416,6 +434,7 @@ int main(int argc, char **argv)
 	(void)table_set(f, 0);
 	hot = lookups(f, 1024);
 	cold = lookups(f, 4000000);
+	short_prefixes(f, ms);
 	fib_free(f);
 	if (program) {                                         /* its worker takes a CPU from now on */
 		if (sched_setaffinity(0, sizeof(cpus), &cpus)) /* EAL has chosen one */
@@ -436,13 +455,20 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; program && i < 2; i++)
 		print_pass("ring", &ring[i]);
 	printf("\nlookups, TSC cycles per address: %.1f (1024 addresses), %.1f (4 million)\n", hot, cold);
+	printf("a short prefix, milliseconds:");
+	for (unsigned i = 0; i < SHORT; i++)
+		printf(" /%u %.4f", i, ms[i]);
+	printf("\n");
 	if (!json)
 		return 0;
 	out = fopen(json, "w");
 	if (!out)
 		die("cannot write the figures");
-	fprintf(out, "{\n \"prefixes\": %u, \"lookup_hot_cycles\": %.1f, \"lookup_cold_cycles\": %.1f,\n \"rows\": [\n",
-		n_prefixes, hot, cold);
+	fprintf(out,
+		"{\n \"prefixes\": %u, \"lookup_hot_cycles\": %.1f, \"lookup_cold_cycles\": %.1f,\n \"default_ms\": "
+		"%.4f, "
+		"\"slash_1_ms\": %.3f,\n \"rows\": [\n",
+		n_prefixes, hot, cold, ms[0], ms[1]);
 	for (unsigned i = 0; i < (program ? 4u : 2u); i++) {
 		json_pass(out, i < 2 ? "table" : "ring", i < 2 ? &table[i] : &ring[i - 2]);
 		fprintf(out, "%s\n", i + 1 < (program ? 4u : 2u) ? "," : "");

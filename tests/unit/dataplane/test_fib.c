@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include <rte_byteorder.h>
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
@@ -66,10 +68,22 @@ static uint32_t naive_lookup(uint32_t addr, uint32_t none)
 
 static void set_nexthop(struct fib *f, uint32_t id, uint16_t port)
 {
-	struct msg_nexthop m = {
-		.id = id, .n = 1, .leg[0] = {.kind = MSG_NH_PORT, .family = 4, .port = port, .via = {10, 0, 0, 1}}};
+	struct msg_nexthop m = {.id = id,
+				.n = 1,
+				.leg[0] = {.kind = MSG_NH_PORT,
+					   .family = 4,
+					   .port = port,
+					   .via = {10, 0, (uint8_t)(id >> 8), (uint8_t)id}}};
 
 	assert_int_equal(fib_nexthop_set(f, &m), 0);
+}
+
+/* The next hop that a reader gets: by its number, or of the default by what it is. */
+static uint32_t answer(const struct fib *f, uint32_t id)
+{
+	struct fib_nh nh = fib_nh(f, id);
+
+	return id != 2 * NEXTHOPS || nh.kind == FIB_NONE ? id : rte_be_to_cpu_32(nh.arg) & 0xffff;
 }
 
 static struct fib *make(uint32_t routes_max, struct rte_rcu_qsbr *qsbr)
@@ -88,12 +102,15 @@ static uint32_t lookup(struct fib *f, uint32_t addr)
 	uint32_t id = UINT32_MAX;
 
 	fib_lookup(f, &addr, &id, 1);
-	return id;
+	return answer(f, id);
 }
 
 static enum fib_kind kind(struct fib *f, uint32_t addr)
 {
-	return fib_nh(f, lookup(f, addr)).kind;
+	uint32_t id;
+
+	fib_lookup(f, &addr, &id, 1);
+	return fib_nh(f, id).kind;
 }
 
 static void compare(struct fib *f, unsigned n)
@@ -110,7 +127,7 @@ static void compare(struct fib *f, unsigned n)
 		}
 		fib_lookup(f, addr, id, 32);
 		for (unsigned i = 0; i < 32; i++)
-			assert_int_equal(id[i], naive_lookup(addr[i], 2 * NEXTHOPS));
+			assert_int_equal(answer(f, id[i]), naive_lookup(addr[i], 2 * NEXTHOPS));
 	}
 }
 
@@ -172,6 +189,102 @@ static void what_goes_leaves_to_the_one_around(void **state)
 			assert_int_equal(lookup(f, 0x8a010100), 2 * NEXTHOPS);
 		}
 	}
+	fib_free(f);
+}
+
+static unsigned ms_since(const struct timespec *begun)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (unsigned)((t.tv_sec - begun->tv_sec) * 1000 + (t.tv_nsec - begun->tv_nsec) / 1000000);
+}
+
+/* Default routes come and go in everyday life of BGP, so they cost no more than others: a store. */
+static void a_default_route_is_one_store(void **state)
+{
+	struct fib *f = make(100, NULL);
+	struct timespec begun;
+	(void)state;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begun);
+	for (uint32_t i = 0; i < 100000; i++) {
+		assert_int_equal(fib_set(f, 0, 0, i % 7), 0);
+		if (i % 3 == 0)
+			assert_int_equal(fib_del(f, 0, 0), 0);
+	}
+	assert_in_range(ms_since(&begun), 0, 2000);
+	fib_free(f);
+}
+
+/* It is a copy of its next hop, and follows whatever happens to that. */
+static void a_default_route_follows_its_next_hop(void **state)
+{
+	struct fib *f = make(100, NULL);
+	struct msg_nexthop tun = {.id = 3, .n = 1, .leg[0] = {.kind = MSG_NH_TUNNEL, .tunnel = {9, 1}}};
+	struct fib_found r;
+	(void)state;
+
+	assert_false(fib_find(f, 0x08080808, &r));
+	assert_int_equal(fib_set(f, 0, 0, 3), 0);
+	assert_int_equal(fib_set(f, 0x0a000000, 8, 4), 0);
+	assert_int_equal(fib_set(f, 0x0a000001, 32, 5), 0);
+	assert_true(lookup(f, 0) == 3 && lookup(f, 0x08080808) == 3 && lookup(f, 0xffffffff) == 3);
+	assert_true(lookup(f, 0x0a010000) == 4 && lookup(f, 0x0a000001) == 5);
+	assert_true(fib_find(f, 0x08080808, &r) && r.addr == 0 && r.plen == 0 && r.nexthop == 3 && r.n == 1);
+	assert_int_equal(fib_nexthop_set(f, &tun), 0);
+	assert_true(kind(f, 0x08080808) == FIB_TUNNEL && kind(f, 0x0a010000) == FIB_PORT);
+	fib_tunnel_gone(f, 8);
+	assert_int_equal(kind(f, 0x08080808), FIB_TUNNEL);
+	fib_tunnel_gone(f, 9);
+	assert_int_equal(kind(f, 0x08080808), FIB_DROP);
+	assert_int_equal(fib_nexthop_del(f, 3), 0);
+	assert_int_equal(kind(f, 0x08080808), FIB_NONE);
+	assert_true(fib_find(f, 0x08080808, &r) && r.nexthop == 3 && r.n == 0); /* the route is still there */
+	set_nexthop(f, 3, 1);
+	assert_int_equal(lookup(f, 0x08080808), 3);
+	/* another next hop: it follows that one, and the former one no more */
+	assert_int_equal(fib_set(f, 0, 0, 6), 0);
+	assert_int_equal(fib_nexthop_set(f, &tun), 0);
+	assert_int_equal(lookup(f, 0x08080808), 6);
+	/* what goes leaves its addresses to it, and it leaves nothing */
+	assert_int_equal(fib_del(f, 0x0a000000, 8), 0);
+	assert_int_equal(fib_del(f, 0x0a000001, 32), 0);
+	assert_true(lookup(f, 0x0a000001) == 6 && lookup(f, 0x0a010000) == 6);
+	assert_int_equal(fib_del(f, 0, 0), 0);
+	assert_true(lookup(f, 0x08080808) == 2 * NEXTHOPS && lookup(f, 0x0a000001) == 2 * NEXTHOPS);
+	set_nexthop(f, 6, 2); /* a next hop that was the default's is nobody's now */
+	assert_int_equal(kind(f, 0x08080808), FIB_NONE);
+	assert_false(fib_find(f, 0x08080808, &r));
+	assert_int_equal(fib_count(f), 0);
+	fib_free(f);
+}
+
+/* A later control plane numbers anew: the default keeps its own next hop until it is swept. */
+static void a_default_route_outlives_its_control_plane(void **state)
+{
+	struct fib *f = make(100, NULL);
+	struct fib_found r;
+	(void)state;
+
+	assert_int_equal(fib_set(f, 0, 0, 3), 0);
+	fib_attached(f);
+	set_nexthop(f, 3, 1);
+	set_nexthop(f, 4, 1);
+	assert_int_equal(fib_nexthop_del(f, 3), 0);
+	assert_int_equal(kind(f, 0x08080808), FIB_PORT);
+	assert_true(fib_find(f, 0x08080808, &r) && r.nexthop == 3 && r.n == 1);
+	fib_sync_begin(f);
+	assert_int_equal(fib_set(f, 0, 0, 4), 0);
+	fib_sync_end(f);
+	while (fib_sweep(f))
+		;
+	assert_int_equal(lookup(f, 0x08080808), 4);
+	fib_sync_begin(f);
+	fib_sync_end(f);
+	while (fib_sweep(f))
+		;
+	assert_int_equal(kind(f, 0x08080808), FIB_NONE);
 	fib_free(f);
 }
 
@@ -252,6 +365,30 @@ static void sync_removes_what_was_not_set_again(void **state)
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_equal(lookup(f, 0x0a000001 + (i << 8)), i % 2 ? 2 * NEXTHOPS : i % 4 ? 1 : 3);
 	assert_int_equal(kind(f, 0xc0000202), FIB_PORT);
+	fib_free(f);
+}
+
+/* Each of them is millions of words: nobody waits for two at once. */
+static void short_prefixes_are_swept_one_a_turn(void **state)
+{
+	struct fib *f = make(1000, NULL);
+	uint32_t n = 0;
+	(void)state;
+
+	for (uint8_t plen = 1; plen < FIB_SHORT; plen++)
+		for (uint32_t i = 0; i < 2; i++, n++)
+			assert_int_equal(fib_set(f, i << (32 - plen), plen, 1), 0);
+	for (uint32_t i = 0; i < FIB_SWEEP; i++)
+		assert_int_equal(fib_set(f, 0x0a000000 + (i << 16), FIB_SHORT + 8, 1), 0);
+	fib_sync_begin(f);
+	fib_sync_end(f);
+	for (uint32_t left = n + FIB_SWEEP; fib_count(f) > FIB_SWEEP; left--) {
+		assert_int_equal(fib_count(f), left);
+		assert_true(fib_sweep(f));
+	}
+	(void)fib_sweep(f);
+	assert_int_equal(fib_count(f), 0);
+	sweep(f);
 	fib_free(f);
 }
 
@@ -402,9 +539,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agrees_with_a_naive_table_under_add_replace_and_delete),
 		cmocka_unit_test(what_goes_leaves_to_the_one_around),
+		cmocka_unit_test(a_default_route_is_one_store),
+		cmocka_unit_test(a_default_route_follows_its_next_hop),
+		cmocka_unit_test(a_default_route_outlives_its_control_plane),
 		cmocka_unit_test(refuses_what_it_cannot_do),
 		cmocka_unit_test(own_routes_cannot_be_taken_over),
 		cmocka_unit_test(sync_removes_what_was_not_set_again),
+		cmocka_unit_test(short_prefixes_are_swept_one_a_turn),
 		cmocka_unit_test(ports_bring_their_networks_and_no_broadcast_is_forwarded),
 		cmocka_unit_test(next_hop_ids_of_a_new_attach_do_not_touch_older_routes),
 		cmocka_unit_test(a_reader_never_sees_a_wrong_next_hop_during_churn),

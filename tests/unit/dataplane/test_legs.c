@@ -119,6 +119,32 @@ static void a_tunnel_that_went_takes_its_legs_alone(void **state)
 	fib_free(f);
 }
 
+/* The default is a copy of its next hop (fib.c): of several legs too. */
+static void a_default_route_of_several_legs(void **state)
+{
+	struct fib *f = make(NULL);
+	uint32_t addr = 0x08080808, id;
+	struct fib_found r;
+	(void)state;
+
+	assert_int_equal(set(f, 9, 3, 7), 0);
+	assert_int_equal(fib_set(f, 0, 0, 9), 0);
+	fib_lookup(f, &addr, &id, 1);
+	assert_int_equal(fib_nh(f, id).kind, FIB_LEGS);
+	for (uint8_t gen = 8; gen < 20; gen++) {
+		for (uint8_t i = 0; i < 3; i++)
+			assert_int_equal(octet(leg(f, fib_nh(f, id), i), 1), gen - 1);
+		assert_int_equal(set(f, 9, 3, gen), 0);
+	}
+	assert_true(fib_find(f, addr, &r) && r.nexthop == 9 && r.n == 3 && octet(r.leg[2], 1) == 19);
+	assert_int_equal(set_tunnels(f, 9, 3, 4), 0);
+	assert_true(fib_is_tunnel(fib_nh(f, id)));
+	fib_tunnel_gone(f, 4);
+	assert_int_equal(leg(f, fib_nh(f, id), 1).kind, FIB_DROP);
+	assert_int_equal(leg(f, fib_nh(f, id), 0).kind, FIB_TUNNEL);
+	fib_free(f);
+}
+
 static void legs_are_finite_and_come_back(void **state)
 {
 	struct fib *f = make(NULL);
@@ -292,6 +318,7 @@ int main(void)
 		cmocka_unit_test(the_hash_gives_every_leg_its_share),
 		cmocka_unit_test(what_is_all_tunnels_is_known),
 		cmocka_unit_test(a_tunnel_that_went_takes_its_legs_alone),
+		cmocka_unit_test(a_default_route_of_several_legs),
 		cmocka_unit_test(legs_are_finite_and_come_back),
 		cmocka_unit_test(refuses_what_is_no_next_hop),
 		cmocka_unit_test(legs_that_may_be_read_are_not_used_again),
