@@ -219,7 +219,7 @@ enum fsm_event session_reconnect(struct conn *c)
 {
 	char addr[IP_STR];
 
-	peer_error(
+	peer_failed(
 		c->peer,
 		"no answer to the TCP connection to %s within %u s: is there a way to it, and does BGP listen there?",
 		ip_str(&c->peer->cfg.addr, addr), c->peer->cfg.connect_retry_s);
@@ -402,8 +402,7 @@ void session_enter_active(struct conn *c)
 	struct peer *p = c->peer;
 	uint64_t most = 1000ull * p->cfg.connect_retry_s, soon = 1000ull << p->tries;
 
-	session_timer_stop(c, T_HOLD);
-	session_timer_stop(c, T_RETRY);
+	stop_timers(c);
 	if (c != p->main || p->cfg.connect == CFG_BGP_PASSIVE)
 		return;
 	if (p->tries < 16)
@@ -456,7 +455,7 @@ void session_enter_established(struct conn *c)
 	p->established++;
 	p->established_ms = p->b->now;
 	p->tries = 0;
-	p->limit_hit = p->grave = false;
+	p->limit_hit = p->grave = p->damped = false;
 	p->refresh_v4 = p->refresh_v6 = false;
 	peer_cause(p, "session is up: hold time %u s, keepalive %u s%s%s%s", c->hold_s, c->keepalive_ms / 1000,
 		   c->codec.mp_v4 ? ", IPv4" : "", c->codec.mp_v6 ? ", IPv6" : "", c->codec.as4 ? "" : ", 2-octet AS");

@@ -259,7 +259,9 @@ static void failed_attempts_do_not_hide_the_real_cause(void **state)
 	bgp_closed(r.b, rig_last(&r)->id, -ECONNREFUSED, r.now);
 	assert_non_null(strstr(r.cause, "refused"));
 	assert_non_null(strstr(rig_info(&r).last_error, "6/1"));
-	rig_run(&r, 1000);
+	rig_run(&r, 11000); /* another, which nobody answers */
+	assert_non_null(strstr(r.cause, "no answer"));
+	assert_non_null(strstr(rig_info(&r).last_error, "6/1"));
 	rig_establish(&r);
 	bgp_closed(r.b, rig_info(&r).conn, -ETIMEDOUT, r.now);
 	assert_non_null(strstr(rig_info(&r).last_error, "timed out"));
@@ -292,6 +294,36 @@ static void an_error_of_connect_itself_is_a_failed_attempt(void **state)
 	r.connect_rc = 0;
 	rig_run(&r, 1000);
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
+}
+
+/* What one connection left unsent is no concern of the next attempts. */
+static void send_hold_ends_with_its_connection(void **state)
+{
+	(void)state;
+	r.room = 0;
+	rig_config(&r);
+	rig_connected(&r, rig_last(&r));
+	bgp_closed(r.b, rig_last(&r)->id, -ECONNRESET, r.now);
+	r.connect_rc = -ENETUNREACH;
+	rig_run(&r, 480000); /* the send-hold time as long as none is negotiated */
+	assert_int_equal(rig_state(&r), BGP_ACTIVE);
+}
+
+/* Ours ends in an error while the peer's comes up: the pause of ours ends with that. */
+static void a_session_ends_the_pause(void **state)
+{
+	struct bgp_open good = rig_open_of(0x0a090909), bad = good;
+	struct rig_conn *ours, *theirs;
+
+	(void)state;
+	bad.as = 65011;
+	two_connections(&ours, &theirs);
+	rig_open(&r, ours, &bad);
+	assert_null(rig_accept(&r));
+	rig_open(&r, theirs, &good);
+	rig_keepalive(&r, theirs);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_non_null(rig_accept(&r));
 }
 
 /* 1 s, 2 s, ... 60 s; a session that lived ends it. */
@@ -676,6 +708,8 @@ int main(void)
 		T(failed_attempts_do_not_hide_the_real_cause),
 		T(an_unanswered_attempt_is_given_up),
 		T(an_error_of_connect_itself_is_a_failed_attempt),
+		T(send_hold_ends_with_its_connection),
+		T(a_session_ends_the_pause),
 		T(errors_are_followed_by_longer_pauses),
 		T(lost_sessions_are_followed_by_pauses),
 		T(a_session_makes_the_next_attempts_quick_again),
