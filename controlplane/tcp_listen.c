@@ -204,18 +204,29 @@ static void set_keys(struct listener *l)
 	l->n_keyed = n;
 }
 
+/* What all peers there ask for, the listener asks for itself, and what it accepts inherits it. Beyond that a filter tells peer from
+ * peer, but some kernels let nobody without CAP_NET_ADMIN attach one. */
 static void set_gtsm(struct listener *l)
 {
 	struct tcp *t = l->t;
 	struct tcp_sock_gtsm *rows = xcalloc(t->n_peers + 1, sizeof(*rows));
+	uint8_t least = UINT8_MAX, most = 0;
 	unsigned n = 0;
-	int rc;
+	int all, rc;
 
-	for (uint32_t i = 0; i < t->n_peers; i++)
-		if (is_of(l, &t->peer[i]) && t->peer[i].min_ttl)
-			rows[n++] = (struct tcp_sock_gtsm){t->peer[i].addr, t->peer[i].min_ttl};
+	for (uint32_t i = 0; i < t->n_peers; i++) {
+		uint8_t min = t->peer[i].min_ttl;
+
+		if (!is_of(l, &t->peer[i]))
+			continue;
+		least = min < least ? min : least;
+		most = min > most ? min : most;
+		if (min)
+			rows[n++] = (struct tcp_sock_gtsm){t->peer[i].addr, min};
+	}
+	all = tcp_sock_min_ttl(l->fd, l->addr.family, n ? least : 0);
 	rc = tcp_sock_gtsm(l->fd, l->addr.family, rows, n);
-	if (rc) /* the accepted socket still refuses what comes from afar */
+	if (rc && (all || least != most)) /* the accepted socket still refuses what comes from afar */
 		log_warn(LOG_BGP, "peers=%u cause=\"GTSM does not cover SYNs: %s\"", n, err_str(rc));
 	free(rows);
 }
