@@ -1,5 +1,6 @@
 #include "bgp/peer.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,8 +223,7 @@ static void promote(struct peer *p)
 	p->second = p->main;
 	p->main = c;
 	session_timer_stop(p->second, T_IDLE);
-	if (p->second->state == BGP_OPENCONFIRM)
-		fsm_run(p->second, FSM_COLLISION);
+	assert(p->second->state < BGP_OPENCONFIRM); /* by collide() */
 }
 
 static void put_away(struct conn *c)

@@ -71,7 +71,7 @@ static void a_malformed_attribute_withdraws_its_prefixes(void **state)
 /* RFC 7606 7.7: an AGGREGATOR of a wrong length is left out, the rest counts. */
 static void a_malformed_attribute_of_the_other_kind_is_left_out(void **state)
 {
-	static const uint8_t wrong[] = {0xc0, BGP_AGGREGATOR, 5, 0, 0, 0, 1, 10};
+	static const uint8_t wrong[] = {0xc0, BGP_AGGREGATOR, 5, 0, 0, 0, 1, 10, 0x40, BGP_LOCAL_PREF, 4, 0, 0, 0, 9};
 	uint8_t msg[BGP_MSG_MAX];
 	struct rig_conn *c;
 	size_t len, at;
@@ -88,7 +88,7 @@ static void a_malformed_attribute_of_the_other_kind_is_left_out(void **state)
 	rig_feed(&r, c, msg, len + sizeof(wrong));
 	assert_int_equal(fake.updates, 2);
 	assert_int_equal(fake.withdraws, 0);
-	assert_int_equal(rig_info(&r).malformed_discard, 1);
+	assert_int_equal(rig_info(&r).malformed_discard, 2); /* LOCAL_PREF, from another AS, is the second */
 	assert_non_null(strstr(r.cause, "left out"));
 }
 
@@ -129,6 +129,73 @@ static void so_does_one_in_an_ipv6_update(void **state)
 	assert_int_equal(fake.withdraws, 1);
 	assert_true(ip_prefix_equal(&fake.last, &p));
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
+/* MP_UNREACH and MP_REACH of one UPDATE: withdrawn first, so a prefix of both is announced. */
+static void one_update_may_withdraw_and_announce_ipv6(void **state)
+{
+	static const uint8_t msg[] = {0xff, 0xff,
+				      0xff, 0xff,
+				      0xff, 0xff,
+				      0xff, 0xff,
+				      0xff, 0xff,
+				      0xff, 0xff,
+				      0xff, 0xff,
+				      0xff, 0xff,
+				      0,    87,
+				      2,    0,
+				      0,    0,
+				      64, /* behind the other attributes, the announcement first */
+				      0x80, BGP_MP_REACH,
+				      28,   0,
+				      2,    1,
+				      16,   0x20,
+				      1,    0xd,
+				      0xb8, 0,
+				      0,    0,
+				      0,    0,
+				      0,    0,
+				      0,    0,
+				      0,    0,
+				      1,    0,
+				      48,   0x20,
+				      1,    0xd,
+				      0xb8, 0,
+				      7, /* 2001:db8:7::/48 */
+				      0x80, BGP_MP_UNREACH,
+				      17,   0,
+				      2,    1,
+				      48,   0x20,
+				      1,    0xd,
+				      0xb8, 0,
+				      7,    48,
+				      0x20, 1,
+				      0xd,  0xb8,
+				      0,    8,
+				      0x40, BGP_ORIGIN,
+				      1,    0,
+				      0x40, BGP_AS_PATH,
+				      6,    2,
+				      1,    0,
+				      0,    0xfd,
+				      0xf2};
+	struct bgp_open o = rig_open_of(0x0a090909);
+	struct rig_conn *c;
+
+	(void)state;
+	r.row[0].families = CFG_BGP_V6;
+	rig_config(&r);
+	c = rig_last(&r);
+	rig_connected(&r, c);
+	o.mp_v6 = true;
+	rig_open(&r, c, &o);
+	rig_keepalive(&r, c);
+	assert_int_equal(sizeof(msg), msg[17]);
+	rig_feed(&r, c, msg, sizeof(msg));
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+	assert_int_equal(fake.withdraws, 2);
+	assert_int_equal(fake.updates, 1);
+	assert_int_equal(fake.last.addr.b[5], 7); /* the announcement came last */
 }
 
 static void an_update_that_cannot_be_carved_resets(void **state)
@@ -228,13 +295,10 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(announced_and_withdrawn_prefixes_reach_the_rib),
-		T(a_malformed_attribute_withdraws_its_prefixes),
-		T(a_malformed_attribute_of_the_other_kind_is_left_out),
-		T(so_does_one_in_an_ipv6_update),
-		T(an_update_that_cannot_be_carved_resets),
-		T(too_many_prefixes_end_the_session_for_longer),
-		T(octets_may_come_one_by_one_or_all_at_once),
+		T(announced_and_withdrawn_prefixes_reach_the_rib),      T(a_malformed_attribute_withdraws_its_prefixes),
+		T(a_malformed_attribute_of_the_other_kind_is_left_out), T(so_does_one_in_an_ipv6_update),
+		T(one_update_may_withdraw_and_announce_ipv6),           T(an_update_that_cannot_be_carved_resets),
+		T(too_many_prefixes_end_the_session_for_longer),        T(octets_may_come_one_by_one_or_all_at_once),
 	};
 #undef T
 

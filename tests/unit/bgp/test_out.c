@@ -301,6 +301,12 @@ static void a_default_is_originated_whatever_the_policy_says(void **state)
 	rig_withdraw(&g, 0, "0.0.0.0/0");
 	rig_pull(&g);
 	assert_null(rig_held(&g, 2, "0.0.0.0/0"));
+	/* with it from the start of a session, and nothing in the table */
+	rig_peer_down(&g, 2);
+	g.session[2].default_originate = true;
+	rig_peer(&g, 2, NULL, NULL);
+	rig_pull(&g);
+	assert_string_equal(held(2, "0.0.0.0/0"), "65001 via 10.0.0.254");
 }
 
 /* --- what is sent, and how often --- */

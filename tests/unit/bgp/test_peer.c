@@ -206,9 +206,40 @@ static void a_late_tick_gives_the_peer_a_second(void **state)
 	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
 	r.now += 120000;
 	bgp_tick(r.b, r.now);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
 	r.now += 120000;
 	bgp_tick(r.b, r.now);
 	rig_expect_notification(c, 4, 0, NULL, 0);
+}
+
+/* RFC 4271 5.1.3: only where the peer is on a network of ours may a next hop of that network be passed on. */
+static void a_peer_on_a_network_of_ours_is_told_from_others(void **state)
+{
+	struct cfg_port *port = &r.cfg.port[0];
+	struct ip_prefix near;
+
+	(void)state;
+	assert_int_equal(ip_prefix_parse("10.9.9.0/24", false, &near), 0);
+	assert_int_equal(ip_prefix_parse("10.9.9.1/24", true, &port->addr[0]), 0);
+	assert_int_equal(ip_prefix_parse("10.0.0.1/8", true, &port->addr[1]), 0);
+	assert_int_equal(ip_prefix_parse("192.0.2.1/24", true, &port->addr[2]), 0);
+	port->n_addr = 3;
+	rig_config(&r);
+	rig_establish(&r);
+	assert_int_equal(fake.session.multihop, 255);
+	assert_int_equal(fake.session.lan.addr.family, IP_NONE);
+	r.cfg.n_ports = 1;
+	rig_config(&r);
+	bgp_closed(r.b, rig_info(&r).conn, 0, r.now);
+	rig_run(&r, 1000);
+	rig_establish(&r);
+	assert_int_equal(fake.session.multihop, 0);
+	assert_true(ip_prefix_equal(&fake.session.lan, &near));
+	r.row[0].multihop = 3;
+	rig_config(&r);
+	rig_run(&r, 1000);
+	rig_establish(&r);
+	assert_int_equal(fake.session.multihop, 3);
 }
 
 /* 6.2 and the capabilities: exact octets. */
@@ -508,6 +539,7 @@ int main(void)
 		T(any_update_or_keepalive_restarts_the_hold_timer),
 		T(silence_after_tcp_is_borne_for_four_minutes),
 		T(a_late_tick_gives_the_peer_a_second),
+		T(a_peer_on_a_network_of_ours_is_told_from_others),
 		T(a_bad_open_gets_its_own_answer),
 		T(families_and_as_width_are_what_both_have),
 		T(messages_out_of_place_are_named),

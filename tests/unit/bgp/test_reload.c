@@ -201,6 +201,13 @@ static void a_peer_can_be_shut_down_and_back(void **state)
 	assert_int_equal(bgp_clear(r.b, 0, false, r.now), -ENOTCONN);
 	rig_config(&r);
 	assert_int_equal(rig_state(&r), BGP_CONNECT);
+	/* the pause after an error ends with it */
+	c = rig_establish(&r);
+	bgp_closed(r.b, c->id, 0, r.now);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	changed(shut);
+	rig_config(&r);
+	assert_int_equal(rig_state(&r), BGP_CONNECT);
 }
 
 static void a_peer_that_is_gone_is_told_so(void **state)

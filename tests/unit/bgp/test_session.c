@@ -197,6 +197,52 @@ static void an_error_on_the_peers_connection_pauses_ours(void **state)
 	assert_non_null(rig_accept(&r));
 }
 
+static void so_it_does_for_a_peer_that_is_only_waited_for(void **state)
+{
+	uint8_t bad[BGP_HDR] = {0};
+
+	(void)state;
+	r.row[0].connect = CFG_BGP_PASSIVE;
+	rig_config(&r);
+	rig_feed(&r, rig_accept(&r), bad, sizeof(bad));
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	assert_null(rig_accept(&r));
+	rig_run(&r, 1000);
+	assert_non_null(rig_accept(&r));
+}
+
+/* What the old one had begun to send, or could not send, is not the new one's. */
+static void a_new_connection_of_the_peer_inherits_nothing(void **state)
+{
+	struct bgp_open o = rig_open_of(0x0a090909);
+	uint8_t half[BGP_HDR + 1];
+	struct rig_conn *c;
+
+	(void)state;
+	r.row[0].connect = CFG_BGP_PASSIVE;
+	memset(half, 0xff, sizeof(half));
+	rig_config(&r);
+	r.room = 0;
+	c = rig_accept(&r);
+	rig_feed(&r, c, half, 10);            /* of a message; our OPEN waits for room */
+	rig_open(&r, c = rig_accept(&r), &o); /* our KEEPALIVE waits, too */
+	assert_int_equal(rig_state(&r), BGP_OPENCONFIRM);
+	r.room = SIZE_MAX;
+	c = rig_accept(&r);
+	rig_open(&r, c, &o);
+	assert_int_equal(rig_state(&r), BGP_OPENCONFIRM);
+	{
+		const uint8_t *msg;
+		size_t len;
+
+		assert_int_equal(rig_next(c, &msg, &len), BGP_OPEN);
+		assert_int_equal(rig_next(c, &msg, &len), BGP_KEEPALIVE);
+		assert_int_equal(rig_next(c, &msg, &len), 0);
+	}
+	rig_keepalive(&r, c);
+	assert_int_equal(rig_state(&r), BGP_ESTABLISHED);
+}
+
 /* Whoever connects beside a session and talks nonsense costs a line now and then, not each time. */
 static void nonsense_beside_a_session_is_told_seldom(void **state)
 {
@@ -346,6 +392,12 @@ static void errors_are_followed_by_longer_pauses(void **state)
 		assert_int_equal(rig_state(&r), BGP_CONNECT);
 	}
 	c = rig_establish(&r);
+	rig_run(&r, 29999);
+	rig_feed(&r, c, bad, sizeof(bad));
+	rig_run(&r, 59999);
+	assert_int_equal(rig_state(&r), BGP_IDLE);
+	rig_run(&r, 1);
+	c = rig_establish(&r);
 	rig_run(&r, 30000);
 	rig_feed(&r, c, bad, sizeof(bad));
 	rig_run(&r, 1000);
@@ -430,6 +482,18 @@ static void no_attempt_is_made_beside_openconfirm(void **state)
 	assert_true(theirs->closed);
 	rig_run(&r, 1000);
 	assert_int_equal(r.n_conns, 3);
+}
+
+/* One that says nothing may be dead. */
+static void an_attempt_is_made_beside_opensent(void **state)
+{
+	(void)state;
+	rig_config(&r);
+	bgp_closed(r.b, rig_last(&r)->id, -ECONNREFUSED, r.now);
+	assert_non_null(rig_accept(&r));
+	rig_run(&r, 1000);
+	assert_int_equal(r.n_conns, 3);
+	assert_true(rig_last(&r)->ours);
 }
 
 static void a_peer_without_a_way_is_not_tried(void **state)
@@ -673,6 +737,29 @@ static void a_peer_that_cannot_refresh_is_not_asked_to(void **state)
 	assert_int_equal(fake.refreshes, 1);
 }
 
+/* Asked for on a session that is gone: the next one was not asked for it. */
+static void a_refresh_ends_with_its_session(void **state)
+{
+	struct rig_conn *c;
+
+	(void)state;
+	rig_config(&r);
+	c = rig_establish(&r);
+	fake.pulls_left = 100;
+	fake.pull_len = 1000;
+	r.room = 1;
+	fake.ops.out_ready(fake.ops.ctx, 0);
+	rig_run(&r, 0); /* the socket is full */
+	assert_int_equal(bgp_clear(r.b, 0, true, r.now), 0);
+	bgp_closed(r.b, c->id, 0, r.now);
+	r.room = SIZE_MAX;
+	fake.pulls_left = 0;
+	rig_run(&r, 1000);
+	c = rig_establish(&r);
+	rig_run(&r, 0);
+	assert_int_equal(rig_count(c, BGP_ROUTE_REFRESH), 0);
+}
+
 static void a_soft_clear_asks_and_tells_again(void **state)
 {
 	struct rig_conn *c;
@@ -703,6 +790,8 @@ int main(void)
 		T(a_lost_collision_is_no_error),
 		T(our_attempt_ends_when_the_peers_connection_is_up),
 		T(an_error_on_the_peers_connection_pauses_ours),
+		T(so_it_does_for_a_peer_that_is_only_waited_for),
+		T(a_new_connection_of_the_peer_inherits_nothing),
 		T(nonsense_beside_a_session_is_told_seldom),
 		T(failed_attempts_are_repeated_soon_then_at_connect_retry),
 		T(failed_attempts_do_not_hide_the_real_cause),
@@ -715,6 +804,7 @@ int main(void)
 		T(a_session_makes_the_next_attempts_quick_again),
 		T(events_of_an_old_connection_mean_nothing),
 		T(no_attempt_is_made_beside_openconfirm),
+		T(an_attempt_is_made_beside_opensent),
 		T(a_peer_without_a_way_is_not_tried),
 		T(updates_flow_only_while_the_socket_takes_them),
 		T(no_keepalive_is_sent_while_updates_are),
@@ -725,6 +815,7 @@ int main(void)
 		T(send_hold_says_8_0_when_it_can),
 		T(route_refresh_is_answered_for_negotiated_families),
 		T(a_peer_that_cannot_refresh_is_not_asked_to),
+		T(a_refresh_ends_with_its_session),
 		T(a_soft_clear_asks_and_tells_again),
 	};
 #undef T
