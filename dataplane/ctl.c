@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "dataplane/arp.h"
 #include "dataplane/fib.h"
+#include "dataplane/parse.h"
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
 #include "dataplane/tundev.h"
@@ -94,6 +95,8 @@ static int addr_set(struct ctl *c, const struct msg_addr *m)
 
 	if (m->family != IP_V4)
 		return -EAFNOSUPPORT;
+	if (!parse_addr_ok(v4(m->addr))) /* the host's own loopback, above all */
+		return -EINVAL;
 	ret = tundev_addr_set(c->tun->dev, &a);
 	if (ret)
 		return ret;

@@ -21,7 +21,7 @@ struct lpm_ctl {
 	uint8_t *len24, *len8; /* beside each word: bits of its prefix, and 1; 0: none */
 	uint16_t *routes;      /* [n_groups] prefixes longer than /24 */
 	struct spare *spare;   /* [n_groups] a ring: first given up, first taken */
-	uint32_t head, tail;   /* run free */
+	uint64_t head, tail;   /* never wrap: n_groups is any number */
 };
 
 uint64_t lpm_memory(uint32_t n_groups)

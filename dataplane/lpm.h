@@ -45,6 +45,7 @@ static inline void lpm_lookup(const struct lpm *l, const uint32_t *addr, uint32_
 		id[i] = atomic_load_explicit(&l->tbl24[addr[i] >> 8], memory_order_relaxed);
 		all |= id[i];
 	}
+	/* a group was filled before it was linked, and its word's address comes from the link: no fence in between */
 	for (uint16_t i = 0; all & LPM_EXT && i < n; i++)
 		if (id[i] & LPM_EXT) /* the shift takes it off */
 			id[i] = atomic_load_explicit(&l->tbl8[id[i] << 8 | (addr[i] & 0xff)], memory_order_relaxed);

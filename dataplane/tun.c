@@ -29,8 +29,10 @@ static int link_new(struct tun_link *l, uint8_t id, int numa_node)
 	l->up = rte_ring_create(name, TUN_RING, numa_node, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "tun_down_%u", id);
 	l->down = rte_ring_create(name, TUN_RING, numa_node, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	worker_bucket_init(&l->fresh, rte_get_tsc_hz(), TUN_NEW_PER_S, TUN_NEW_BURST);
-	worker_bucket_init(&l->rest, rte_get_tsc_hz(), TUN_PER_S, TUN_BURST);
+	for (unsigned i = 0; i < TUN_FROM_N; i++) {
+		worker_bucket_init(&l->fresh[i], rte_get_tsc_hz(), TUN_NEW_PER_S, TUN_NEW_BURST);
+		worker_bucket_init(&l->rest[i], rte_get_tsc_hz(), TUN_PER_S, TUN_BURST);
+	}
 	return l->up && l->down ? 0 : -ENOMEM;
 }
 
@@ -114,10 +116,15 @@ static void cksum_complete(struct rte_mbuf *m)
 	if (len < (udp ? sizeof(struct rte_udp_hdr) : sizeof(struct rte_tcp_hdr)) || una_get16(field) != pseudo)
 		return;
 	sum = rte_raw_cksum(l4, len);
-	if (((uint32_t)pseudo + sum) % 0xffff == 0) /* it is whole, and looks so by chance */
-		return;
-	sum = (uint16_t)~sum;
+	sum = (uint16_t)~sum; /* as it is already, when it is whole and looks otherwise by chance */
 	una_put16(field, sum == 0 && udp ? 0xffff : sum);
+}
+
+static bool within_rate(const struct worker *w, struct tun_link *l, struct rte_mbuf *m)
+{
+	enum tun_from from = pkt_of(m)->flags & PKT_DECAPPED ? TUN_FROM_TUNNEL : TUN_FROM_WIRE;
+
+	return worker_bucket_take(is_fresh(m) ? &l->fresh[from] : &l->rest[from], w->now_tsc);
 }
 
 /* Wake the ctl thread, when it may be asleep. */
@@ -144,7 +151,7 @@ void tun_push(struct worker *w, struct rte_mbuf *m)
 		drop(w, m, DROP_CLEAR_TO_PROTECTED);
 	else if (!atomic_load_explicit(&t->up, memory_order_relaxed))
 		drop(w, m, DROP_LINK_DOWN);
-	else if (!worker_bucket_take(is_fresh(m) ? &l->fresh : &l->rest, w->now_tsc))
+	else if (!within_rate(w, l, m))
 		drop(w, m, DROP_TUN_POLICED);
 	else if (rte_ring_sp_enqueue(l->up, m))
 		drop(w, m, DROP_PUNT_FULL);
@@ -197,7 +204,7 @@ static bool to_device(struct tun *t, struct tun_link *l)
 	n = rte_ring_sc_dequeue_burst(l->up, (void **)m, TUN_TURN, NULL);
 	for (unsigned i = 0; i < n; i++)
 		if (write(t->dev->fd, rte_pktmbuf_mtod(m[i], const void *), m[i]->data_len) < 0)
-			t->lost++; /* it went down just now */
+			t->lost++; /* it went down just now, or has no memory */
 	rte_pktmbuf_free_bulk(m, n);
 	return n == TUN_TURN;
 }
@@ -262,5 +269,9 @@ int tun_fd(const struct tun *t)
 void tun_watch(struct tun *t)
 {
 	tundev_watch(t->dev);
+	if (t->lost != t->told)
+		log_warn(LOG_CTL, "tun=%s event=lost packets=%llu cause=\"the device did not take them\"", t->dev->name,
+			 (unsigned long long)(t->lost - t->told));
+	t->told = t->lost;
 	atomic_store_explicit(&t->up, t->dev->up, memory_order_relaxed);
 }

@@ -6,7 +6,7 @@
  * Up goes every packet to one of our own addresses that is not IKE, ESP, ARP, an echo request or a fragment, as it came (a checksum that
  * was left to a device is completed). What
  * could come from anybody (not of a TCP connection that exists: SYN, and all that is not TCP) has a small rate of its own, so that a
- * flood of it starves no session. Down, packets join w->fwd behind the TTL step, which is the forwarder's: eBGP's TTL of 1 and
+ * flood of it starves no session; and what comes out of a tunnel has rates of its own, so that no flood in clear does. Down, packets join w->fwd behind the TTL step, which is the forwarder's: eBGP's TTL of 1 and
  * RFC 5082's 255 leave as the kernel wrote them. All else on their way is as for any packet: FIB, tunnels, MTU, neighbours; errors
  * go back to the kernel.
  * Order within a flow is kept: it has one worker. Rings are single producer, single consumer.
@@ -29,16 +29,18 @@ struct tundev;
 enum {
 	TUN_TURN = 64,        /* packets per turn of the ctl thread: from each worker, and from the kernel */
 	TUN_RING = 512,       /* packets on their way, per worker and direction */
-	TUN_NEW_PER_S = 1000, /* SYN and all that is not TCP, per worker */
+	TUN_NEW_PER_S = 1000, /* SYN and all that is not TCP, per worker and origin */
 	TUN_NEW_BURST = 256,
-	TUN_PER_S = 200000, /* the rest of TCP, per worker */
+	TUN_PER_S = 200000, /* the rest of TCP, the same */
 	TUN_BURST = 4096,
 };
 
+enum tun_from { TUN_FROM_WIRE, TUN_FROM_TUNNEL, TUN_FROM_N };
+
 struct tun_link {
 	struct rte_ring *up, *down;
-	_Atomic bool rung;                /* ctl has been woken for `up` and has not looked yet */
-	struct worker_bucket fresh, rest; /* the worker's own */
+	_Atomic bool rung; /* ctl has been woken for `up` and has not looked yet */
+	struct worker_bucket fresh[TUN_FROM_N], rest[TUN_FROM_N]; /* the worker's own */
 };
 
 struct tun {
@@ -50,7 +52,7 @@ struct tun {
 	/* the ctl thread's own */
 	bool stuck;             /* a ring or the pool has no room: what the kernel sends waits there */
 	struct rte_mbuf *spare; /* for the next packet */
-	uint64_t lost;          /* packets that the device did not take */
+	uint64_t lost, told;    /* packets that the device did not take; those that the log knows of */
 	_Atomic bool up;        /* the device takes packets; writer: ctl */
 	struct tun_link link[CFG_WORKERS_MAX];
 };

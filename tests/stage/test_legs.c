@@ -195,6 +195,32 @@ static void who_is_behind_tunnels_does_not_come_in_clear(void **state)
 	rig_settle(0);
 }
 
+/* The way back of an error has several legs: the address that speaks is one that their selectors let through, and not the outer port's. */
+static void an_error_back_into_tunnels_speaks_from_inside(void **state)
+{
+	struct rig_sa in, out = rig_sa_make(0, MSG_DIR_OUT);
+	struct rig_bytes ip, outer, inner;
+	(void)state;
+
+	nexthop(12, tunnel0, tunnel0);
+	assert_int_equal(fib_set(rig->fib, 0x0a090000, 16, 12), 0);
+	in = rig_sa_make(0, MSG_DIR_IN);
+	out.add.ts[0].local = (struct msg_ts){.lo = {10, 1, 0, 0}, .hi = {10, 1, 0, 255}, .port_hi = UINT16_MAX};
+	assert_int_equal(rig_sa_add(&in, MSG_DIR_IN), 0);
+	assert_int_equal(rig_sa_add(&out, MSG_DIR_OUT), 0);
+	rig_udp(&ip, 0x0a090001, RIG_LAN_HOST, 100, 1);
+	rig_ip(&ip)->time_to_live = 1;
+	rig_cksum(&ip);
+	rig_rx_sealed(&in, &ip);
+	rig_run();
+	rig_tx_ip(RIG_WAN, &outer);
+	(void)rig_open(&inner, &out, &outer);
+	assert_int_equal(rig_ip(&inner)->src_addr, rte_cpu_to_be_32(RIG_LAN_ADDR));
+	assert_int_equal(rig_ip(&inner)->dst_addr, rte_cpu_to_be_32(0x0a090001));
+	rig_dropped(DROP_TTL, 1);
+	rig_settle(1);
+}
+
 static void a_leg_whose_tunnel_is_gone_loses_its_flows_alone(void **state)
 {
 	struct rig_bytes ip;
@@ -225,6 +251,7 @@ int main(void)
 		TEST(the_fragments_of_a_datagram_stay_together),
 		TEST(tunnels_share_flows_too),
 		TEST(who_is_behind_tunnels_does_not_come_in_clear),
+		TEST(an_error_back_into_tunnels_speaks_from_inside),
 		TEST(a_leg_whose_tunnel_is_gone_loses_its_flows_alone),
 	};
 

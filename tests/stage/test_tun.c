@@ -332,13 +332,21 @@ static void a_sum_left_to_a_device_is_completed(void **state)
 	settle(0);
 }
 
+/* None left, whatever the clock says. */
+static void empty(struct worker_bucket *b)
+{
+	b->cost_tsc = UINT64_MAX / 4;
+	b->tokens_tsc = 0;
+}
+
 static void a_flood_of_syns_leaves_the_session_its_way(void **state)
 {
 	struct rig_bytes ip;
 	unsigned got = 0;
 	(void)state;
 
-	worker_bucket_init(&rig->tun->link[0].fresh, rig->tsc_hz, 1, TUN_NEW_BURST); /* however slow this machine is */
+	worker_bucket_init(&rig->tun->link[0].fresh[0], rig->tsc_hz, 1,
+			   TUN_NEW_BURST); /* however slow this machine is */
 	for (unsigned i = 0; i < 2000; i++) {
 		tcp(&ip, 0x0a010100 + i, RIG_LAN_ADDR, RTE_TCP_SYN_FLAG);
 		wire(RIG_LAN, &ip);
@@ -347,8 +355,7 @@ static void a_flood_of_syns_leaves_the_session_its_way(void **state)
 	}
 	assert_in_range(got, TUN_NEW_BURST, TUN_NEW_BURST + 60);
 	rig_dropped(DROP_TUN_POLICED, 2000 - got);
-	rig->tun->link[0].fresh.tokens_tsc = rig->tun->link[0].fresh.cost_tsc = UINT64_MAX / 4;
-	rig->tun->link[0].fresh.tokens_tsc = 0; /* none left, whatever the clock says */
+	empty(&rig->tun->link[0].fresh[TUN_FROM_WIRE]);
 	tcp(&ip, RIG_LAN_HOST, RIG_LAN_ADDR, RTE_TCP_SYN_FLAG);
 	wire(RIG_LAN, &ip);
 	rig_udp(&ip, RIG_LAN_HOST, RIG_LAN_ADDR, 60, 1);
@@ -361,6 +368,57 @@ static void a_flood_of_syns_leaves_the_session_its_way(void **state)
 		run();
 		assert_true(kernel_gets(&ip));
 	}
+	settle(0);
+}
+
+/* Whoever is on the wire may send segments of any kind, at any rate: what comes out of a tunnel does not feel it, nor the other way. */
+static void no_flood_in_clear_starves_a_session_in_a_tunnel(void **state)
+{
+	struct tun_link *l = &rig->tun->link[0];
+	struct rig_bytes ip, got;
+	struct rig_sa in, out;
+	(void)state;
+
+	rig_sa_pair(0, &in, &out);
+	for (unsigned origin = 0; origin < TUN_FROM_N; origin++) {
+		for (unsigned fresh = 0; fresh < 2; fresh++) {
+			struct worker_bucket *b = fresh ? &l->fresh[origin] : &l->rest[origin], full = *b;
+			uint8_t flags = fresh ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG;
+
+			empty(b);
+			tcp(&ip, RIG_LAN_HOST, RIG_LAN_ADDR, flags);
+			wire(RIG_LAN, &ip);
+			run();
+			assert_int_equal(kernel_gets(&got), origin != TUN_FROM_WIRE);
+			tcp(&ip, RIG_FAR_HOST, RIG_LAN_ADDR, flags);
+			rig_rx_sealed(&in, &ip);
+			run();
+			assert_int_equal(kernel_gets(&got), origin != TUN_FROM_TUNNEL);
+			*b = full;
+		}
+	}
+	rig_dropped(DROP_TUN_POLICED, 4);
+	settle(0);
+}
+
+/* One that was removed: the rest of the data plane lives on. */
+static void a_device_that_is_gone_is_left_alone(void **state)
+{
+	struct rig_bytes ip;
+	(void)state;
+
+	assert_int_equal(tun_fd(rig->tun), dev.fd);
+	dev.sock = -1; /* questions about it have no answer */
+	tun_watch(rig->tun);
+	assert_true(dev.gone);
+	assert_int_equal(tun_fd(rig->tun), -1);
+	tcp(&ip, RIG_LAN_HOST, RIG_LAN_ADDR, RTE_TCP_ACK_FLAG);
+	wire(RIG_LAN, &ip);
+	tcp(&ip, RIG_LAN_ADDR, RIG_LAN_HOST, RTE_TCP_ACK_FLAG);
+	kernel_sends(&ip);
+	run();
+	rig_dropped(DROP_LINK_DOWN, 1);
+	rig_tx_nothing();
 	settle(0);
 }
 
@@ -460,6 +518,8 @@ int main(void)
 		TEST(without_df_it_is_split),
 		TEST(a_sum_left_to_a_device_is_completed),
 		TEST(a_flood_of_syns_leaves_the_session_its_way),
+		TEST(no_flood_in_clear_starves_a_session_in_a_tunnel),
+		TEST(a_device_that_is_gone_is_left_alone),
 		TEST(a_full_ring_is_named),
 		TEST(a_worker_that_is_behind_loses_nothing),
 		TEST(a_device_that_is_down_takes_nothing),
