@@ -165,6 +165,11 @@ uint64_t dp_routes_pushed(const struct dp *dp)
 	return dp->routes_pushed;
 }
 
+uint64_t dp_routes_known(const struct dp *dp)
+{
+	return dp->routes_known;
+}
+
 void dp_bell(struct dp *dp, unsigned to)
 {
 	dp->bells |= UINT64_C(1) << to;

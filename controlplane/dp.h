@@ -77,6 +77,8 @@ int dp_route(struct dp *dp, struct msg_route *r, uint32_t *seq) MUST_USE;
 /* Records that the ctl thread has done of those pushed since the attach, never more than were pushed. */
 uint64_t dp_routes_applied(struct dp *dp);
 uint64_t dp_routes_pushed(const struct dp *dp);
+/* Of the applied ones, those whose refusal would have been told by now. */
+uint64_t dp_routes_known(const struct dp *dp);
 
 /* The counters of an SA half when the slot is in this generation's hands: true. */
 bool dp_sa_counters(struct dp *dp, uint32_t slot, uint32_t gen, unsigned dir, struct msg_sa_counters *out);

@@ -187,7 +187,11 @@ static void more_due(uv_idle_t *h);
 /* One turn over all rings: SA events first, then the datagrams, of which each worker gets its share. */
 static void turn(struct dp *dp)
 {
+	uint64_t applied = dp_routes_applied(dp); /* a refusal is in the ring before its record counts as applied */
 	bool more = drain(dp, &dp->shm.ctl_evt, DP_CTL);
+
+	if (!more)
+		dp->routes_known = applied;
 
 	for (unsigned w = 0; w < dp->limits.workers && !dp->broken; w++)
 		more |= drain(dp, &dp->shm.w[w].evt, w);
@@ -256,7 +260,7 @@ static void attach_done(struct dp *dp)
 	dp->said_waiting = false;
 	dp->attached_at_ms = loop_now_ms();
 	dp->applied_base = atomic_load_explicit(&dp->shm.hdr->applied, memory_order_acquire);
-	dp->routes_pushed = 0;
+	dp->routes_pushed = dp->routes_known = 0;
 	dp->route_seq = 0;
 	dp->c.attaches++;
 	log_info(LOG_RING,

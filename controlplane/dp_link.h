@@ -44,7 +44,7 @@ struct dp {
 
 	struct shm shm;
 	struct msg_limits limits;
-	uint64_t epoch, attached_at_ms, applied_base, routes_pushed;
+	uint64_t epoch, attached_at_ms, applied_base, routes_pushed, routes_known;
 	uint32_t seq, route_seq, n_pending;
 	struct dp_pending *pending; /* [DP_PENDING_MAX], by seq */
 	struct list queue[SHM_WORKERS_MAX + 1];

@@ -55,7 +55,8 @@ static void free_closed(uv_handle_t *h)
 	free(f->hop_work);
 	free(f->id_free);
 	free(f->way);
-	free(f->way_dirty);
+	free(f->quick.way);
+	free(f->slow.way);
 	free(f->peer);
 	free(f->endpoint);
 	free(f->originate);
@@ -104,7 +105,7 @@ static void resolve(struct feed *f)
 	f->kick = false;
 	feed_way_turn(f);
 	feed_cfg_originate(f);
-	f->kick |= f->n_way_dirty || f->originate_dirty;
+	f->kick |= !feed_way_idle(f) || f->originate_dirty;
 }
 
 void feed_pump(struct feed *f)

@@ -303,17 +303,19 @@ static void count_tunnels(struct feed *f, const struct feed_hop *h, int by)
 			tunnels_at(f->ts, h->sent[i].tunnel->handle.slot)->nexthop += (uint32_t)by;
 }
 
+/* Peers can make up any number of next hops: the last part of the ids is for those that the config knows, too. */
 static bool take_id(struct feed *f, struct feed_hop *h)
 {
-	const struct msg_limits *l = dp_limits(f->dp);
+	uint32_t room = dp_limits(f->dp)->nexthops, used = f->n_id - f->n_id_free;
 
 	if (h->id)
 		return true;
-	if (f->n_id_free)
-		h->id = f->id_free[--f->n_id_free];
-	else if (f->n_id < l->nexthops)
-		h->id = ++f->n_id;
-	return h->id;
+	if (h->refs == h->bgp)
+		room -= room / FEED_ID_RESERVE;
+	if (used >= room)
+		return false;
+	h->id = f->n_id_free ? f->id_free[--f->n_id_free] : ++f->n_id;
+	return true;
 }
 
 static void give_id(struct feed *f, struct feed_hop *h)
@@ -328,14 +330,37 @@ static void give_id(struct feed *f, struct feed_hop *h)
 	h->id = 0;
 }
 
+/* Only now and then: a peer may send a million next hops. */
+static void log_refused(struct feed *f, const struct feed_hop *h, int err)
+{
+	uint64_t now = loop_now_ms();
+	char via[IP_STR];
+
+	if (f->hop_refused_ms && now - f->hop_refused_ms < 1000) {
+		f->hop_refused_mum++;
+		return;
+	}
+	log_err(LOG_CTL, "nexthop=%s event=nexthop-refused cause=\"%s\" not-shown=%llu",
+		h->n        ? ip_str(&f->way[h->path[0].way].addr, via)
+		: h->tunnel ? h->tunnel->cfg.name
+			    : "drop",
+		feed_hop_err_str(err), (unsigned long long)f->hop_refused_mum);
+	f->hop_refused_ms = now;
+	f->hop_refused_mum = 0;
+}
+
+const char *feed_hop_err_str(int err)
+{
+	return err == -ENOSPC ? "more next hops than the data plane has room for" : err_str(err);
+}
+
 static void fail(struct feed *f, uint32_t i, int err)
 {
 	struct feed_hop *h = &f->hop[i];
 	unsigned wait = FEED_RETRY_MS << (h->tries < FEED_RETRY_LEVELS ? h->tries : FEED_RETRY_LEVELS);
 
 	if (!h->tries || h->err != err)
-		log_err(LOG_CTL, "nexthop=%u event=nexthop-refused cause=\"%s\"", h->id ? h->id - 1 : i,
-			err == -ENOSPC ? "more next hops than the data plane has room for" : err_str(err));
+		log_refused(f, h, err);
 	h->state = FEED_FAILED;
 	h->err = err;
 	if (h->tries < UINT8_MAX)
@@ -477,8 +502,11 @@ static bool pump_one(struct feed *f, uint32_t i)
 	if (h->fib || h->wait.n)
 		return pump_wanted(f, i);
 	if (h->in_dp) {
-		/* not while a dirty node may be about to use it */
-		if (feed_route_idle(f) && dp_routes_applied(f->dp) >= h->idle_at && f->in_flight < FEED_IN_FLIGHT_MAX)
+		uint64_t gone_at = u64_max(h->idle_at, f->undone_pos);
+
+		/* not while a dirty node may be about to use it, or one whose replacement was refused still does */
+		if (feed_route_idle(f) && !f->n_undo && dp_routes_known(f->dp) >= gone_at &&
+		    f->in_flight < FEED_IN_FLIGHT_MAX)
 			(void)send_hop(f, i, MSG_NEXTHOP_DEL);
 		return false;
 	}

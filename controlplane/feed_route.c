@@ -98,7 +98,7 @@ static uint32_t wanted(const struct feed *f, const struct rt_node *n)
 /* Nobody wants it, and nothing of it is, or may be, in the data plane. */
 static bool over(const struct rt_node *n)
 {
-	return !n->bgp && !n->cand && !n->fib && n->state != FEED_FAILED;
+	return !n->bgp && !n->cand && !n->fib && n->state != FEED_REMOVING;
 }
 
 /* ---- changes ---- */
@@ -109,6 +109,7 @@ void feed_route_changed(struct feed *f, uint32_t i)
 
 	switch (n->queue) {
 	case FEED_Q_DIRTY:
+		n->err = 0;
 		break;
 	case FEED_Q_HOP: /* looked at anew when the hop has its answer */
 		return;
@@ -249,16 +250,33 @@ static void wait_for(struct feed *f, uint32_t i, uint32_t hop)
 	feed_hop_queue(f, hop);
 }
 
+/* Of a refused route an older one may stand, whose next hop is about to go: it goes first. */
+static bool undo(struct feed *f, uint32_t i)
+{
+	if (!push(f, i, 0))
+		return false;
+	f->undone_pos = dp_routes_pushed(f->dp);
+	f->n_undo--;
+	return true;
+}
+
 /* The node is the first of the dirty list. */
 static enum pushed settle(struct feed *f, uint32_t i)
 {
 	struct rt_node *n = at(f, i);
 	uint32_t hop = wanted(f, n);
-	/* of a route that was refused an older one may stand */
-	bool differs = hop != n->fib || (!hop && n->state == FEED_FAILED);
 	bool there = !hop || (f->hop[hop].in_dp && f->hop[hop].state != FEED_REMOVING);
 
-	if (differs && there && !push(f, i, hop))
+	if (n->state == FEED_REMOVING) {
+		if (!undo(f, i))
+			return PUSH_FULL;
+		if (n->err) {
+			take(f, &f->dirty, i);
+			fail(f, i, -n->err);
+			return PUSH_DONE;
+		}
+	}
+	if (hop != n->fib && there && !push(f, i, hop))
 		return PUSH_FULL;
 	take(f, &f->dirty, i);
 	if (hop != n->fib) {
@@ -274,9 +292,12 @@ static enum pushed settle(struct feed *f, uint32_t i)
 static void retry(struct feed *f)
 {
 	uint32_t now = (uint32_t)loop_now_ms();
+	unsigned n = 0;
 
 	for (unsigned l = 0; l < FEED_RETRY_LEVELS; l++)
 		for (uint32_t i; (i = f->failed[l].first) && (int32_t)(now - at(f, i)->seq) >= 0;) {
+			if (n++ == FEED_TURN)
+				return;
 			take(f, &f->failed[l], i);
 			append(f, &f->dirty, i, FEED_Q_DIRTY);
 		}
@@ -319,7 +340,7 @@ void feed_route_pump(struct feed *f)
 	while (f->dirty.first && n++ < FEED_TURN)
 		if (settle(f, f->dirty.first) == PUSH_FULL)
 			return;
-	if (f->sync == FEED_SYNC_OVER || f->held || f->n_sync || f->scan_left)
+	if (f->sync == FEED_SYNC_OVER || f->held || f->n_sync || f->scan_left || f->quick.n)
 		return;
 	if (f->sync == FEED_SYNC_ROUTES)
 		f->sync_pos = dp_routes_pushed(f->dp);
@@ -335,7 +356,8 @@ void feed_route_attached(struct feed *f)
 	f->dirty = (struct feed_list){0};
 	for (unsigned l = 0; l < FEED_RETRY_LEVELS; l++)
 		f->failed[l] = (struct feed_list){0};
-	f->n_sync = f->scan_seq = 0;
+	f->n_sync = f->scan_seq = f->n_undo = 0;
+	f->undone_pos = 0;
 	f->sync = FEED_SYNC_BEGIN;
 	for (uint32_t i = 1; i < f->rt.n_used; i++) {
 		struct rt_node *n = at(f, i);
@@ -368,19 +390,19 @@ void feed_route_refused(struct feed *f, uint32_t seq, int status)
 {
 	uint32_t i = f->history[seq % FEED_HISTORY];
 	struct rt_node *n;
-	bool set;
 
 	if (!i || i >= f->rt.n_used)
 		return;
 	n = at(f, i);
 	if (!n->family || n->seq != seq || n->state == FEED_FAILED)
 		return; /* a later record has taken its place */
-	set = n->fib;
-	if (!set)
+	if (!n->fib)
 		return; /* a route that was not there cannot be removed: as wanted */
-	/* what is there now is unknown: a route that was replaced may still stand, so it is set, or removed, anew */
 	set_fib(f, n, 0);
+	n->state = FEED_REMOVING;
+	n->err = n->queue == FEED_Q_NONE ? (uint8_t)-status : 0; /* else there is news: a new try */
+	f->n_undo++;
 	if (n->queue == FEED_Q_NONE)
-		fail(f, i, status);
+		append(f, &f->dirty, i, FEED_Q_DIRTY);
 	f->kick = true;
 }

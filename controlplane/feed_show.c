@@ -56,7 +56,8 @@ static void state_of_selected(struct walk *w, const struct feed_hop *h, struct f
 	} else if (n->state == FEED_FAILED) {
 		i->state = "failed";
 		i->err = -n->err;
-		snprintf(w->cause, sizeof(w->cause), "refused by the data plane: %s", err_str(n->err));
+		snprintf(w->cause, sizeof(w->cause), "refused by the data plane: %s",
+			 h->state == FEED_FAILED ? feed_hop_err_str(h->err) : err_str(n->err));
 	} else if (n->queue == FEED_Q_NONE && n->fib && (n->state == FEED_DONE || feed_route_applied(w->f, n->seq)) &&
 		   dp_attached(w->f->dp)) {
 		i->state = "installed";

@@ -14,11 +14,12 @@
 #include "controlplane/rtable.h"
 
 enum {
-	FEED_DEPTH = 8,    /* levels of recursion */
-	FEED_LOOKS = 512,  /* look-ups that one way may take, over all branches */
-	FEED_SEEN = 64,    /* ways that one depends on by name; with more, on all */
-	FEED_TURN = 4096,  /* route records of one turn */
-	FEED_SCAN = 65536, /* nodes that one turn looks at again */
+	FEED_DEPTH = 8,      /* levels of recursion */
+	FEED_LOOKS = 512,    /* look-ups that one way may take, over all branches */
+	FEED_ID_RESERVE = 8, /* this part of the next-hop ids is not for BGP alone */
+	FEED_SEEN = 64,      /* ways that one depends on by name; with more, on all */
+	FEED_TURN = 4096,    /* route records of one turn */
+	FEED_SCAN = 65536,   /* nodes that one turn looks at again */
 	FEED_HISTORY =
 		1 << 16,     /* records that a refusal is matched with; more than the rings and their owners can hold */
 	FEED_BACKLOG_MS = 1, /* poll while the ring is full */
@@ -28,7 +29,16 @@ enum {
 	FEED_BGP_DISTANCE = 20,
 };
 
+/* FRESH: those that looked at it are not yet dirty themselves. */
+enum feed_dirt { FEED_CLEAN, FEED_DIRTY, FEED_FRESH };
+
 enum feed_queue { FEED_Q_NONE, FEED_Q_DIRTY, FEED_Q_HOP, FEED_Q_FAILED /* + level */ };
+
+/* Ways to be resolved anew, in order. */
+struct feed_todo {
+	uint32_t *way;
+	uint32_t at, n, cap; /* at: the next one */
+};
 
 /* Nodes in order, linked by their next and prev. */
 struct feed_list {
@@ -90,8 +100,10 @@ struct feed_way {
 	uint32_t *hop; /* [n_hop]: those with a path to it */
 	uint32_t n_hop;
 	uint8_t n_leg;
-	bool dirty, always; /* always: it depends on more than could be written down */
-	bool blocked;       /* it leads into a tunnel that is down, and nowhere else */
+	uint8_t dirty; /* enum feed_dirt */
+	bool looped;   /* it depends on more than could be written down */
+	bool always;   /* so does it, or one that looked at it: every change near may matter */
+	bool blocked;  /* it leads into a tunnel that is down, and nowhere else */
 	bool reach, told, told_reach;
 	uint16_t watch_len; /* a change of a shorter prefix cannot matter */
 	uint32_t metric, told_metric;
@@ -138,7 +150,9 @@ struct feed {
 	struct feed_way *way;
 	uint32_t n_way, cap_way, free_way; /* as cand; free by watch */
 	struct addrset ways;
-	uint32_t *way_dirty, n_way_dirty, cap_way_dirty;
+	struct feed_todo quick, slow; /* slow: those of loops and too many branches, which a peer can make at will */
+	bool fresh;                   /* there is one */
+	bool loops;                   /* there may be a way that is `always` */
 	struct feed_peer *peer;
 	uint32_t n_peer;
 	uint32_t *endpoint; /* way of tunnel i; 0: none */
@@ -152,11 +166,14 @@ struct feed {
 	uint32_t scan_at, scan_left;
 	uint32_t scan_seq;                /* the last record when the last scan began */
 	uint64_t refused_ms, refused_mum; /* of log lines */
+	uint64_t hop_refused_ms, hop_refused_mum;
 	unsigned in_flight;
-	uint8_t sync;      /* enum feed_sync */
-	uint64_t sync_pos; /* routes pushed when all was said, or with SYNC_END */
-	uint32_t n_sync;   /* nodes that SYNC_END waits for */
-	uint64_t applied;  /* when last looked at */
+	uint8_t sync;        /* enum feed_sync */
+	uint32_t n_undo;     /* nodes REMOVING: refused, and what may stand of them from before is to be taken back */
+	uint64_t undone_pos; /* routes pushed with the last such */
+	uint64_t sync_pos;   /* routes pushed when all was said, or with SYNC_END */
+	uint32_t n_sync;     /* nodes that SYNC_END waits for */
+	uint64_t applied;    /* when last looked at */
 	bool ready, held, learning, heir;
 	bool kick; /* something has changed since the last pump */
 };
@@ -188,6 +205,8 @@ void feed_hop_pump(struct feed *f);
 void feed_hop_attached(struct feed *f);
 /* Its id in the data plane; it has one. */
 uint32_t feed_hop_wire_id(const struct feed *f, const struct feed_hop *h);
+/* Words for why a next hop was refused. */
+const char *feed_hop_err_str(int err);
 /* Add leg, if no equal one is there and there is room. */
 void feed_hop_add_leg(struct feed_leg *legs, uint8_t *n, const struct feed_leg *leg);
 
@@ -198,8 +217,9 @@ void feed_way_put(struct feed *f, uint32_t way);
 void feed_way_dirty(struct feed *f, uint32_t way);
 /* A candidate of that node has come, gone, or changed its worth. */
 void feed_way_touch(struct feed *f, const struct rt_node *n);
-/* Resolve anew what has to be; tell who asked. */
+/* Resolve anew what has to be, as far as the turn goes; tell who asked. */
 void feed_way_turn(struct feed *f);
+bool feed_way_idle(const struct feed *f);
 
 /* --- feed_pin.c: the guard --- */
 bool feed_pin_path_allowed(const struct feed *f, const struct feed_way *w, const struct feed_path *p);

@@ -6,7 +6,8 @@
 #include "base/xalloc.h"
 #include "controlplane/feed_state.h"
 
-enum { ROUNDS = 16 };
+/* A look-up is some hundred ns to some us. The slow ones get a share of the thread that leaves the rest alone. */
+enum { ROUNDS = 16, LOOKS_QUICK = 4096, LOOKS_SLOW = 256 };
 
 uint32_t feed_way_find(const struct feed *f, const struct ip_addr *a)
 {
@@ -15,17 +16,28 @@ uint32_t feed_way_find(const struct feed *f, const struct ip_addr *a)
 	return i == UINT32_MAX ? 0 : i;
 }
 
+static void todo_add(struct feed_todo *t, uint32_t i)
+{
+	if (t->n == t->cap) {
+		t->cap = t->cap ? t->cap * 2 : 64;
+		t->way = xrealloc(t->way, t->cap, sizeof(*t->way));
+	}
+	t->way[t->n++] = i;
+}
+
 void feed_way_dirty(struct feed *f, uint32_t i)
 {
-	if (f->way[i].dirty)
-		return;
-	f->way[i].dirty = true;
-	if (f->n_way_dirty == f->cap_way_dirty) {
-		f->cap_way_dirty = f->cap_way_dirty ? f->cap_way_dirty * 2 : 64;
-		f->way_dirty = xrealloc(f->way_dirty, f->cap_way_dirty, sizeof(*f->way_dirty));
-	}
-	f->way_dirty[f->n_way_dirty++] = i;
-	f->kick = true;
+	struct feed_way *w = &f->way[i];
+
+	if (!w->dirty)
+		todo_add(w->looped ? &f->slow : &f->quick, i);
+	w->dirty = FEED_FRESH;
+	f->fresh = f->kick = true;
+}
+
+bool feed_way_idle(const struct feed *f)
+{
+	return !f->quick.n && !f->slow.n;
 }
 
 /* The place of a freed way keeps its dirty mark: it is still in the list. */
@@ -34,7 +46,7 @@ uint32_t feed_way_get(struct feed *f, const struct ip_addr *a)
 	uint32_t i = feed_way_find(f, a);
 
 	if (!i) {
-		bool dirty = false;
+		uint8_t dirty = FEED_CLEAN;
 
 		i = f->free_way;
 		if (i) {
@@ -262,7 +274,8 @@ static bool legs_differ(const struct feed_way *w, const struct feed_leg *leg, ui
 	return !same;
 }
 
-static void resolve(struct feed *f, uint32_t i)
+/* Number of look-ups. */
+static unsigned resolve(struct feed *f, uint32_t i)
 {
 	struct look l = {.f = f};
 	struct feed_leg leg[MSG_NH_LEGS];
@@ -276,23 +289,25 @@ static void resolve(struct feed *f, uint32_t i)
 	w->blocked = l.blocked;
 	w->reach = n;
 	/* in a loop, who decides depends on where one began: then any change near may matter */
-	w->always = l.overflow || l.looped;
+	w->looped = l.overflow || l.looped;
+	w->always |= w->looped;
 	w->n_seen = l.n_seen;
 	w->seen = xrealloc(w->seen, l.n_seen ? l.n_seen : 1, sizeof(*w->seen));
 	memcpy(w->seen, l.seen, l.n_seen * sizeof(*w->seen));
 	if (!changed)
-		return;
+		return l.n_looks;
 	w->leg = xrealloc(w->leg, n ? n : 1, sizeof(*w->leg));
 	memcpy(w->leg, leg, n * sizeof(*leg));
 	w->n_leg = n;
 	for (uint32_t h = 0; h < f->way[i].n_hop; h++)
 		feed_hop_resolve(f, f->way[i].hop[h]);
+	return l.n_looks;
 }
 
 /* Who looked at a way that is dirty is dirty, too. */
 static void spread(struct feed *f)
 {
-	bool more = f->n_way_dirty;
+	bool more = f->fresh;
 
 	while (more) {
 		more = false;
@@ -300,24 +315,36 @@ static void spread(struct feed *f)
 			const struct feed_way *w = &f->way[i];
 			bool hit = w->refs && !w->dirty && w->n_seen && w->always;
 
-			for (uint32_t s = 0; w->refs && !w->dirty && !hit && s < w->n_seen; s++)
-				hit = f->way[w->seen[s]].dirty;
+			for (uint32_t s = 0; w->refs && w->dirty != FEED_FRESH && !hit && s < w->n_seen; s++)
+				hit = f->way[w->seen[s]].dirty == FEED_FRESH;
 			if (hit)
 				feed_way_dirty(f, i);
 			more |= hit;
 		}
 	}
+	for (uint32_t i = f->fresh ? 1 : f->n_way; i < f->n_way; i++)
+		f->way[i].dirty = f->way[i].dirty ? FEED_DIRTY : FEED_CLEAN;
+	f->fresh = false;
 }
 
 /* What a way with a loop or an overflow has looked at matters to it in ways that a look of its own does not show. */
-static void mark_always(struct feed *f, const uint32_t *list, uint32_t n)
+static void mark_always(struct feed *f, uint32_t i)
 {
-	for (uint32_t k = 0; k < n; k++) {
-		const struct feed_way *w = &f->way[list[k]];
+	const struct feed_way *w = &f->way[i];
 
-		for (uint32_t s = 0; w->always && s < w->n_seen; s++)
-			f->way[w->seen[s]].always = true;
-	}
+	for (uint32_t s = 0; w->looped && s < w->n_seen; s++)
+		f->way[w->seen[s]].always = true;
+	f->loops |= w->looped;
+}
+
+/* All are resolved: whose mark is of no use any more is seen now. */
+static void mark_anew(struct feed *f)
+{
+	f->loops = false;
+	for (uint32_t i = 1; i < f->n_way; i++)
+		f->way[i].always = f->way[i].looped;
+	for (uint32_t i = 1; i < f->n_way; i++)
+		mark_always(f, i);
 }
 
 /* The tunnel of the first leg. */
@@ -382,38 +409,65 @@ static void tell_watcher(struct feed *f, uint32_t i)
 }
 
 /* The listeners may call us: nothing is held over a call but numbers. */
-static void tell(struct feed *f, const uint32_t *list, uint32_t n)
+static void tell(struct feed *f, const struct feed_todo *done)
 {
-	for (uint32_t k = 0; k < n; k++)
-		if (f->way[list[k]].refs)
-			tell_watcher(f, list[k]);
+	for (uint32_t k = 0; k < done->n; k++)
+		if (f->way[done->way[k]].refs)
+			tell_watcher(f, done->way[k]);
 	for (uint32_t p = 0; p < f->n_peer; p++)
 		if (f->peer[p].way && !f->way[f->peer[p].way].dirty)
 			tell_peer(f, p);
 }
 
+/* Resolve from t what *looks allows; done gets it. */
+static void resolve_some(struct feed *f, struct feed_todo *t, int *looks, struct feed_todo *done)
+{
+	uint32_t n = t->n; /* what becomes dirty meanwhile is for the next round */
+
+	while (t->at<n && * looks> 0) {
+		uint32_t i = t->way[t->at++];
+
+		if (f->way[i].dirty == FEED_FRESH) { /* since this round began: those that looked at it come first */
+			todo_add(t, i);
+			continue;
+		}
+		f->way[i].dirty = FEED_CLEAN;
+		if (!f->way[i].refs)
+			continue;
+		todo_add(done, i);
+		*looks -= (int)resolve(f, i);
+	}
+	t->n -= t->at;
+	if (t->n && t->at)
+		memmove(t->way, &t->way[t->at], t->n * sizeof(*t->way));
+	t->at = 0;
+}
+
+/* In any order, in as many turns as it takes: a way is looked up in the routes, not in what is known of other ways. */
 void feed_way_turn(struct feed *f)
 {
-	/* listeners may answer with changes; what does not come to rest here goes on in the next turn */
-	for (unsigned round = 0; f->n_way_dirty && round < ROUNDS; round++) {
-		uint32_t n, *list;
+	int quick = LOOKS_QUICK, slow = LOOKS_SLOW;
+	struct feed_todo done = {0};
+	bool any = !feed_way_idle(f);
 
+	/* listeners may answer with changes; what does not come to rest here goes on in the next turn */
+	for (unsigned round = 0; !feed_way_idle(f) && round < ROUNDS && (f->quick.n ? quick : slow) > 0; round++) {
 		spread(f);
-		list = f->way_dirty;
-		n = f->n_way_dirty;
-		f->way_dirty = NULL; /* what becomes dirty meanwhile is for the next round */
-		f->n_way_dirty = f->cap_way_dirty = 0;
-		for (uint32_t k = 0; k < n; k++)
-			f->way[list[k]].dirty = false;
-		for (uint32_t k = 0; k < n; k++)
-			if (f->way[list[k]].refs)
-				resolve(f, list[k]);
-		mark_always(f, list, n);
+		done.n = 0;
+		resolve_some(f, &f->quick, &quick, &done);
+		resolve_some(f, &f->slow, &slow, &done);
+		for (uint32_t k = 0; k < done.n; k++)
+			mark_always(f, done.way[k]);
 		move_peers(f);
-		for (uint32_t k = 0; k < n; k++)
-			if (f->way[list[k]].refs && (f->way[list[k]].n_peer || f->way[list[k]].n_endpoint))
-				feed_pin_check(f, list[k]);
-		tell(f, list, n);
-		free(list);
+		for (uint32_t k = 0; k < done.n; k++) {
+			const struct feed_way *w = &f->way[done.way[k]];
+
+			if (w->refs && (w->n_peer || w->n_endpoint))
+				feed_pin_check(f, done.way[k]);
+		}
+		tell(f, &done);
 	}
+	free(done.way);
+	if (any && f->loops && feed_way_idle(f))
+		mark_anew(f);
 }

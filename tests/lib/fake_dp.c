@@ -122,8 +122,8 @@ static bool take_routes(struct fake_dp *f)
 			answer(f, FAKE_CTL, r.type, r.seq, rc);
 		f->applied++;
 	}
-	if (!f->hold_applied)
-		atomic_store(&f->shm.hdr->applied, f->applied);
+	if (!f->hold_applied && atomic_exchange(&f->shm.hdr->applied, f->applied) != f->applied)
+		shm_ring_bell(f->shm.bell_control);
 	return f->route_budget && n > f->route_budget;
 }
 

@@ -176,7 +176,45 @@ static void a_refused_change_leaves_nothing_behind(void **state)
 	lab_settle();
 	assert_string_equal(lab_fib("10.0.7.0/24"), "-");
 	assert_string_equal(lab_state("10.0.7.0/24"), "");
-	lab.fib.bad = 0; /* the old route stood for a while without its next hop: FIB_NONE, no way out */
+}
+
+/* lab_down() looks whether a next hop went before its routes. */
+static void what_a_refused_change_would_have_replaced_goes_before_its_next_hop(void **state)
+{
+	(void)state;
+	lab_config();
+	load(7, 1, "203.0.113.1");
+	lab_settle();
+	refusals = 1;
+	lab.fib.refuse = refuse_ten_zero_seven;
+	load(7, 1, "203.0.113.2");
+	lab_settle();
+	AWAIT(rig.fake.count[MSG_NEXTHOP_DEL] == 2); /* neither has a route */
+	assert_string_equal(lab_fib("10.0.7.0/24"), "-");
+	AWAIT(lab.fib.n == 1);
+	assert_string_equal(lab_fib("10.0.7.0/24"), "203.0.113.2 port 0");
+}
+
+static void a_change_that_is_refused_while_the_route_goes_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	lab_config();
+	load(7, 1, "203.0.113.1");
+	load(8, 1, "203.0.113.2");
+	lab_settle();
+	rig.fake.silent = true;
+	refusals = 1;
+	lab.fib.refuse = refuse_ten_zero_seven;
+	load(7, 1, "203.0.113.2");
+	rig_settle();
+	assert_int_equal(totals().pushed, totals().applied + 1);
+	load(7, 1, NULL);
+	feed_route_refused(rig.feed, ((const struct msg_route *)&rig.fake.last[MSG_ROUTE_SET])->seq + 1, -ENOSPC);
+	rig.fake.silent = false;
+	dp_bell(rig.dp, DP_CTL);
+	lab_settle();
+	assert_string_equal(lab_fib("10.0.7.0/24"), "-");
+	assert_string_equal(lab_state("10.0.7.0/24"), "");
 }
 
 static void a_late_refusal_of_an_older_record_means_nothing(void **state)
@@ -249,6 +287,29 @@ static void a_refused_next_hop_is_tried_again(void **state)
 	AWAIT(rig.fake.count[MSG_ROUTE_SET] == 3);
 	lab_settle();
 	assert_string_equal(lab_state("10.0.2.0/24"), "installed");
+}
+
+/* 1024 ids, of which BGP alone gets seven eighths. */
+static void next_hops_of_peers_leave_room_for_those_of_the_config(void **state)
+{
+	(void)state;
+	lab_config();
+	for (unsigned i = 0; i < 1000; i++) {
+		char p[32], nh[32];
+
+		snprintf(nh, sizeof(nh), "192.168.2.%u", 2 + i % 250);
+		snprintf(p, sizeof(p), "10.%u.%u.0/24", i >> 8, i & 255);
+		lab_bgp(p, i, nh, NULL);
+	}
+	lab_settle();
+	assert_int_equal(lab.fib.n, 896);
+	assert_int_equal(totals().failed, 1000 - 896);
+	assert_string_equal(lab_state("10.3.231.0/24"),
+			    "failed: refused by the data plane: more next hops than the data plane has room for");
+	lab_route("172.16.0.0/12", "203.0.113.9", NULL, 1);
+	lab_config();
+	assert_string_equal(lab_fib("172.16.0.0/12"), "203.0.113.9 port 0");
+	assert_string_equal(lab_state("10.0.1.0/24"), "installed");
 }
 
 static void an_old_control_planes_routes_are_swept(void **state)
@@ -433,9 +494,12 @@ int main(void)
 		T(the_wait_doubles),
 		T(a_refused_route_that_changes_is_tried_at_once),
 		T(a_refused_change_leaves_nothing_behind),
+		T(what_a_refused_change_would_have_replaced_goes_before_its_next_hop),
+		T(a_change_that_is_refused_while_the_route_goes_leaves_nothing_behind),
 		T(a_late_refusal_of_an_older_record_means_nothing),
 		T(a_next_hop_on_its_way_out_is_not_pointed_to),
 		T(a_refused_next_hop_is_tried_again),
+		T(next_hops_of_peers_leave_room_for_those_of_the_config),
 		T(an_old_control_planes_routes_are_swept),
 		T(while_held_nothing_is_swept),
 		T(what_was_learned_stays_until_bgp_has_told_anew),

@@ -395,6 +395,46 @@ static void resolve_says_what_the_data_plane_would_do(void **state)
 	assert_int_equal(feed_resolve(rig.feed, &a, leg), 0);
 }
 
+/* n next hops that all lie in each other's routes, under a ladder of shorter ones. */
+static void tangle(unsigned n, unsigned shift)
+{
+	char p[32], nh[32];
+
+	for (unsigned len = 8; len < 23; len++) {
+		snprintf(p, sizeof(p), "10.0.0.0/%u", len);
+		snprintf(nh, sizeof(nh), "10.0.0.%u", 1 + (len + shift) % 200);
+		lab_bgp(p, 7, nh, NULL);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(p, sizeof(p), "10.0.%u.%u/32", i / 200, 1 + i % 200);
+		snprintf(nh, sizeof(nh), "10.0.%u.%u", (i * 7 + shift) % n / 200, 1 + (i * 7 + shift) % n % 200);
+		lab_bgp(p, 7, nh, NULL);
+	}
+}
+
+static void a_tangle_of_next_hops_holds_up_nobody(void **state)
+{
+	struct ip_addr a;
+
+	(void)state;
+	lab_config();
+	tangle(600, 3);
+	lab_settle();
+	AWAIT(feed_quiet(rig.feed));
+	tangle(600, 4); /* they are known as what takes long */
+	assert_int_equal(ip_parse("203.0.113.77", &a), 0);
+	feed_watch(rig.feed, &a);
+	feed_pump(rig.feed);
+	assert_true(lab_told("203.0.113.77")->reachable);
+	assert_false(feed_quiet(rig.feed)); /* of the others one turn has done a part */
+	AWAIT(feed_quiet(rig.feed));
+	assert_string_equal(lab_state("10.0.1.1/32"), "inactive: there is no route to next hop 10.0.1.5");
+	lab_bgp("10.0.1.5/32", 7, "203.0.113.1", NULL);
+	lab_settle();
+	AWAIT(feed_quiet(rig.feed));
+	assert_string_equal(lab_fib("10.0.1.1/32"), "203.0.113.1 port 0");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -417,6 +457,7 @@ int main(void)
 		T(a_peer_hears_which_way_and_why_not),
 		T(ipv6_is_kept_and_not_pushed),
 		T(prefixes_of_originate_are_told_of_while_they_are_there),
+		T(a_tangle_of_next_hops_holds_up_nobody),
 		T(resolve_says_what_the_data_plane_would_do),
 	};
 
