@@ -118,13 +118,12 @@ static int group_of(struct lpm *l, uint32_t block, uint32_t *group)
 		return ret;
 	for (uint32_t i = *group * LPM_GROUP; i < (*group + 1) * LPM_GROUP; i++)
 		put(&l->tbl8[i], word);
-	memset(c->len8 + *group * LPM_GROUP, c->len24[block], LPM_GROUP);
-	c->routes[*group] = 0;
+	memset(c->len8 + *group * LPM_GROUP, c->len24[block], LPM_GROUP); /* its routes are 0 */
 	put(&l->tbl24[block], LPM_EXT | *group);
 	return 0;
 }
 
-/* A block without a prefix longer than /24 is one word again. */
+/* A block without a prefix longer than /24 is one word again. Unlinked first: whoever has read the link comes before the token. */
 static void group_fold(struct lpm *l, uint32_t block, uint32_t group)
 {
 	struct lpm_ctl *c = l->ctl;

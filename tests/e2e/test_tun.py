@@ -12,13 +12,15 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap  # noqa: E402
-from esp_bench import GW, GW_LAN, HOST, PEER, EspBench  # noqa: E402
+from esp_bench import GW, GW_LAN, HOST, OUT, PEER, EspBench  # noqa: E402
 from netlab import wait_for  # noqa: E402
+from scapy_peer import Refused  # noqa: E402
 from wire import Ip4, cksum, eth, ip4, udp  # noqa: E402
 
 BGP, LOOP, FAR = 179, "192.0.2.77", "10.2.1.7"
 ETH_ALL = 3
 SYN, ACK, RST = 2, 16, 4
+NH_DROP = 0
 IP_MINTTL, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU = 21, 10, 2, 14
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,9 +48,9 @@ def tcp_in(ns, ttl=None):
     return s
 
 
-def segment(src, dst, sport, dport, flags=SYN, seq=1, ack=0, **fields):
+def segment(src, dst, sport, dport, flags=SYN, seq=1, ack=0, options=b"", **fields):
     """A TCP segment without text, in an IPv4 packet."""
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, 8192, 0, 0)
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, (20 + len(options)) << 2, flags, 8192, 0, 0) + options
     pseudo = socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, 6, len(head))
     head = head[:16] + struct.pack("!H", cksum(pseudo + head)) + head[18:]
     return ip4(src, dst, 6, head, **fields)
@@ -306,6 +308,75 @@ def test_what_does_not_fit_the_tunnel_is_told_to_the_kernel(b):
         s.send(b"z" * 1472)
         parts = [Ip4(pair.decrypt(p.raw)) for p in map(Ip4, b.receive("wan", 2))]
         assert sorted(p.mf for p in parts) == [False, True] and sum(len(p.body) for p in parts) == 1480
+
+
+def test_an_update_of_4096_octets_fits_a_small_tunnel(b):
+    pair = b.pair()
+    b.rings.do("tunnel-set", slot=pair.index, local=GW, port=0, name=f"t{pair.index}", mtu=700)
+    b.rings.do("sa-del", slot=pair.index, dir=OUT)  # an SA keeps the MTU that it came with
+    pair.add("sa-out-add")
+    with b.listen() as server:
+
+        def say(*args, **o):
+            b.send("wan", pair.packet(segment(pair.host, GW_LAN, 4800, BGP, *args, **o)))
+
+        def hear():
+            for outer in map(Ip4, b.receive("wan", 1, ms=500)):
+                return Ip4(pair.decrypt(outer.raw)) if outer.proto == 17 else None
+
+        b.forget()
+        say(SYN, 1, options=struct.pack("!BBH", 2, 4, 1460))
+        first = hear()
+        assert first and flags(first) == SYN | ACK
+        begin = int.from_bytes(first.body[4:8], "big") + 1
+        say(ACK, 2, begin)
+        conn = server.accept()[0]
+        with conn:
+            too_big = b.state()[0]["too-big"]
+            text = os.urandom(4096)
+            conn.sendall(text)
+            got, sizes, deadline = bytearray(), [], time.monotonic() + 10
+            while len(got) < len(text) and time.monotonic() < deadline:
+                p = hear()
+                if p and (body := p.body[(p.body[12] >> 4) * 4 :]):
+                    sizes.append(p.total)
+                    if int.from_bytes(p.body[4:8], "big") == (begin + len(got)) % 2**32:
+                        got += body
+                    say(ACK, 2, (begin + len(got)) % 2**32)
+            assert bytes(got) == text, f"{len(got)} octets of 4096, in packets of {sizes}"
+            assert 600 < max(sizes) <= 700, sizes
+            wait_for("the first ones did not fit", lambda: b.state()[0]["too-big"] > too_big, 2)
+
+
+def test_the_hosts_own_loopback_is_not_for_sale(b):
+    for address in ("127.0.0.1", "224.0.0.5", "255.255.255.255", "0.0.0.1"):
+        try:
+            b.rings.do("addr-set", addr=address)
+        except Refused:
+            continue
+        raise AssertionError(f"{address} was taken")
+    assert len(b.table()) == 2, b.table()
+
+
+def test_no_routes_make_the_kernels_packets_wait(b):
+    """A /1 is 8 million words; a control plane that sends nothing else holds up nobody for longer than one of them."""
+    hop = b.first_nexthop + 90
+    for i in range(2):
+        b.rings.do("nexthop-set", id=hop + i, kind=NH_DROP)
+    b.route("128.0.0.0", 1, hop)
+    with b.listen() as server:
+        before, n, took = b.rings.counters()["applied"], 150, []
+        for i in range(n):
+            b.rings.ask("route-set", addr="128.0.0.0", plen=1, nexthop=hop + i % 2)
+        while b.rings.counters()["applied"] < before + n:
+            begun = time.monotonic()
+            client, conn = b.connect(server)
+            took.append(time.monotonic() - begun)
+            client.close()
+            conn.close()
+        assert len(took) > 3, "it was too fast to see"
+        assert sorted(took)[len(took) // 2] < 0.1, took
+    b.route("128.0.0.0", 1, 0, cmd="route-del")
 
 
 def test_a_flood_of_syns_starves_neither_forwarding_nor_a_session(b):

@@ -117,6 +117,15 @@ static void clear_packets_that_a_tunnel_should_have_carried_are_dropped(void **s
 	rig_run();
 	rig_tx_ip(RIG_LAN, &ip);
 	rig_tx_ip(RIG_LAN, &ip);
+	/* and one out of the tunnel beside one in clear, of one source */
+	rig_udp(&ip, RIG_FAR_HOST, RIG_LAN_HOST, 100, 1);
+	rig_rx_sealed(&in, &ip);
+	rig_frame(&f, RIG_WAN, &ip);
+	rig_rx(RIG_WAN, &f);
+	rig_run();
+	rig_tx_ip(RIG_LAN, &ip);
+	rig_tx_nothing();
+	rig_dropped(DROP_CLEAR_TO_PROTECTED, 3);
 	rig_settle(0);
 }
 

@@ -123,6 +123,27 @@ static void a_burst_is_divided_as_its_packets_are(void **state)
 	rig_settle(0);
 }
 
+/* What stands behind the end of a packet without ports is no port: here it is padding of its frame. */
+static void a_packet_too_short_for_ports_is_of_one_flow(void **state)
+{
+	struct rig_bytes ip;
+	int port = -1;
+	(void)state;
+
+	for (uint16_t i = 0; i < FLOWS; i++) {
+		rig_udp(&ip, RIG_LAN_HOST, TO_PORTS + 9, 60, (uint8_t)(3 * i));
+		((struct rte_udp_hdr *)(ip.b + 20))->src_port = rte_cpu_to_be_16((uint16_t)(1000 + i));
+		rig_ip(&ip)->total_length = RTE_BE16(23);
+		rig_cksum(&ip);
+		put(&ip);
+		if (i == 0)
+			port = left_by();
+		else
+			assert_int_equal(left_by(), port);
+	}
+	rig_settle(0);
+}
+
 /* Later fragments have no ports: none of them may count. */
 static void the_fragments_of_a_datagram_stay_together(void **state)
 {
@@ -248,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_flow_has_one_leg_and_flows_share_them),
 		TEST(a_burst_is_divided_as_its_packets_are),
+		TEST(a_packet_too_short_for_ports_is_of_one_flow),
 		TEST(the_fragments_of_a_datagram_stay_together),
 		TEST(tunnels_share_flows_too),
 		TEST(who_is_behind_tunnels_does_not_come_in_clear),

@@ -310,6 +310,30 @@ static void refuses_what_it_cannot_do(void **state)
 	fib_free(f);
 }
 
+/* All blocks of longer prefixes are taken: what is refused leaves no trace. */
+static void what_finds_no_block_leaves_nothing_behind(void **state)
+{
+	enum { MAX = 3000 };
+	struct fib *f = make(MAX, NULL);
+	uint32_t n = 0, addr;
+	(void)state;
+
+	while (fib_set(f, 0x0a000000 + (n << 8), 25, 1) == 0)
+		n++;
+	assert_in_range(n, 1000, MAX - 1);
+	addr = 0x0a000000 + (n << 8);
+	assert_int_equal(fib_set(f, addr, 25, 1), -ENOSPC);
+	assert_int_equal(fib_count(f), n);
+	assert_int_equal(fib_del(f, addr, 25), -ENOENT);
+	assert_int_equal(fib_set(f, addr, 24, 2), 0); /* needs none */
+	assert_int_equal(fib_del(f, 0x0a000000, 25), 0);
+	assert_int_equal(fib_set(f, addr + 1, 32, 3), 0);
+	assert_int_equal(fib_del(f, addr + 1, 32), 0);
+	assert_int_equal(lookup(f, addr + 1), 2); /* and not what was refused */
+	assert_int_equal(fib_count(f), n);
+	fib_free(f);
+}
+
 static void own_routes_cannot_be_taken_over(void **state)
 {
 	struct fib *f = make(100, NULL);
@@ -334,6 +358,13 @@ static void own_routes_cannot_be_taken_over(void **state)
 	assert_int_equal(kind(f, 0xe0000001), FIB_DROP);
 	assert_int_equal(fib_addr_del(f, 0x0a000001), 0);
 	assert_int_equal(kind(f, 0x0a000001), FIB_NONE);
+	/* what takes over a route of the control plane gives it its place back */
+	assert_int_equal(fib_set(f, 0x0a000002, 32, 1), 0);
+	assert_int_equal(fib_count(f), 1);
+	assert_int_equal(fib_addr_set(f, 0x0a000002), 0);
+	assert_int_equal(kind(f, 0x0a000002), FIB_LOCAL);
+	assert_int_equal(fib_count(f), 0);
+	assert_int_equal(fib_del(f, 0x0a000002, 32), -EEXIST);
 	fib_free(f);
 }
 
@@ -543,6 +574,7 @@ int main(void)
 		cmocka_unit_test(a_default_route_follows_its_next_hop),
 		cmocka_unit_test(a_default_route_outlives_its_control_plane),
 		cmocka_unit_test(refuses_what_it_cannot_do),
+		cmocka_unit_test(what_finds_no_block_leaves_nothing_behind),
 		cmocka_unit_test(own_routes_cannot_be_taken_over),
 		cmocka_unit_test(sync_removes_what_was_not_set_again),
 		cmocka_unit_test(short_prefixes_are_swept_one_a_turn),
