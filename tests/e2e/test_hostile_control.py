@@ -2,15 +2,19 @@
 """A control plane that breaks the contract costs a new segment: SAs stay, forwarding goes on, the data plane lives."""
 
 import os
+import random
+import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap  # noqa: E402
-from esp_bench import GW, HOST, IN, OUT, PEER, EspBench  # noqa: E402
+from esp_bench import GW, HOST, IN, NH_TUNNEL, OUT, PEER, EspBench  # noqa: E402
 from netlab import LabError, wait_for  # noqa: E402
 from scapy_peer import Refused, Rings  # noqa: E402
 from wire import hop, ip4, udp  # noqa: E402
 
+NH_PORT = 1
 RINGS_TO_DATAPLANE = ["cmd", "ctl_cmd", "route", "ike_out"]
 
 
@@ -104,6 +108,69 @@ def test_messages_that_lie_are_refused_one_by_one(b):
         raise AssertionError(f"{cmd} {o} was taken")
     assert lives(b, pair) == {(pair.index, IN), (pair.index, OUT)}
     forwards(b, pair)
+
+
+def test_next_hops_routes_and_questions_without_end(b):
+    """All well formed, none of it sensible: groups beyond their number, legs to what is not there, every prefix length."""
+    rnd = random.Random(7)
+    free = range(b.first_nexthop + 50, b.rings.hello["nexthops"])
+
+    def some_leg():
+        return rnd.choice((
+            {"kind": NH_PORT, "port": rnd.randrange(3), "via": f"10.1.0.{rnd.randrange(1, 255)}"},
+            {"kind": NH_TUNNEL, "tunnel": rnd.randrange(300), "tunnel_gen": rnd.randrange(1, 3)},
+            {"kind": NH_TUNNEL, "tunnel": b.victim.index},
+        ))  # fmt: skip
+
+    def prefix():
+        """Anywhere but where the victim's hosts and its peer are."""
+        plen = rnd.randrange(33)
+        a = rnd.randrange(100 << 24, 110 << 24) >> (32 - plen) << (32 - plen)
+        return {"addr": socket.inet_ntoa(a.to_bytes(4, "big")), "plen": plen}
+
+    def push(cmd, **o):
+        """As fast as the ring takes them."""
+        for _ in range(1000):
+            try:
+                return b.rings.ask(cmd, **o)
+            except Refused:
+                time.sleep(0.005)
+        raise AssertionError("the ring stays full")
+
+    asked = []
+    for _ in range(1200):
+        what, hop = rnd.randrange(10), rnd.choice(free[:64] if rnd.randrange(4) else free)
+        if what < 3:
+            push("nexthop-set", id=hop, legs=[some_leg() for _ in range(rnd.randrange(1, 10))])
+        elif what < 4:
+            push("nexthop-del", id=hop)
+        elif what < 7:
+            push("route-set", **prefix(), nexthop=hop)
+        elif what < 8:
+            push("route-del", **prefix())
+        else:
+            asked.append(push("fib-get", addr=prefix()["addr"])["sent"])
+    b.rings.do("barrier")
+    b.process.dataplane.check()
+    told = {e["query"] for e in b.rings.events if e["event"] == "fib-info"}
+    assert told == set(asked), f"{len(asked)} questions, {len(told)} answers"
+    forwards(b, b.victim)
+    # one that says nothing of it: all of it goes with the sweep
+    was = b.rings.hello
+    b.rings.close()
+    b.rings = Rings(b.lab, b.process.run_dir)
+    again(b, was)
+    b.rings.do("nexthop-set", id=b.first_nexthop + b.victim.index, kind=NH_TUNNEL, tunnel=b.victim.index)
+    b.rings.ask("sync-begin")
+    b.route(f"10.2.{b.victim.index}.0", 24, b.first_nexthop + b.victim.index)
+    b.rings.ask("sync-end")
+
+    def routes():
+        seq = b.rings.do("fib-get", addr="100.0.0.1")["seq"]
+        return b.rings.event(event="fib-info", query=seq)["routes"]
+
+    wait_for("the sweep", lambda: routes() == 1, 10)
+    forwards(b, b.victim)
 
 
 def test_an_impossible_command_index_costs_a_new_segment(b):

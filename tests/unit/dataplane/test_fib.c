@@ -276,10 +276,13 @@ static void a_default_route_outlives_its_control_plane(void **state)
 	assert_true(fib_find(f, 0x08080808, &r) && r.nexthop == 3 && r.n == 1);
 	fib_sync_begin(f);
 	assert_int_equal(fib_set(f, 0, 0, 4), 0);
+	assert_int_equal(fib_set(f, 0x0a000000, 8, 4), 0);
 	fib_sync_end(f);
 	while (fib_sweep(f))
 		;
 	assert_int_equal(lookup(f, 0x08080808), 4);
+	assert_true(fib_find(f, 0x08080808, &r) && r.nexthop == 4);
+	assert_true(fib_find(f, 0x0a000001, &r) && r.nexthop == 4 && r.plen == 8);
 	fib_sync_begin(f);
 	fib_sync_end(f);
 	while (fib_sweep(f))
@@ -396,6 +399,34 @@ static void sync_removes_what_was_not_set_again(void **state)
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_equal(lookup(f, 0x0a000001 + (i << 8)), i % 2 ? 2 * NEXTHOPS : i % 4 ? 1 : 3);
 	assert_int_equal(kind(f, 0xc0000202), FIB_PORT);
+	fib_free(f);
+}
+
+/* A control plane that goes in the middle of its sync has not said that the rest may go. */
+static void a_sync_ends_with_its_control_plane(void **state)
+{
+	struct fib *f = make(1000, NULL);
+	(void)state;
+
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(fib_set(f, 0x0a000000 + (i << 8), 24, 1), 0);
+	fib_sync_begin(f);
+	fib_attached(f);
+	fib_sync_end(f);
+	assert_false(fib_sweep(f));
+	assert_int_equal(fib_count(f), 1000);
+	fib_sync_begin(f);
+	fib_sync_end(f);
+	assert_true(fib_sweep(f));
+	fib_attached(f);
+	assert_false(fib_sweep(f));
+	assert_int_equal(fib_count(f), 1000 - FIB_SWEEP);
+	fib_sync_begin(f);
+	fib_sync_end(f);
+	assert_true(fib_sweep(f));
+	fib_sync_begin(f); /* nor one that begins anew */
+	assert_false(fib_sweep(f));
+	assert_int_equal(fib_count(f), 1000 - 2 * FIB_SWEEP);
 	fib_free(f);
 }
 
@@ -577,6 +608,7 @@ int main(void)
 		cmocka_unit_test(what_finds_no_block_leaves_nothing_behind),
 		cmocka_unit_test(own_routes_cannot_be_taken_over),
 		cmocka_unit_test(sync_removes_what_was_not_set_again),
+		cmocka_unit_test(a_sync_ends_with_its_control_plane),
 		cmocka_unit_test(short_prefixes_are_swept_one_a_turn),
 		cmocka_unit_test(ports_bring_their_networks_and_no_broadcast_is_forwarded),
 		cmocka_unit_test(next_hop_ids_of_a_new_attach_do_not_touch_older_routes),
