@@ -99,10 +99,15 @@ static void ask_fib(struct gateway *g, const struct ip_addr *addr, struct status
 {
 	union msg m = {0};
 	struct msg_fib_get *get = (void *)&m;
-	uint32_t ticket = status_ticket(g->status);
+	uint32_t ticket;
 	unsigned i = 0;
 	int rc;
 
+	if (addr->family != IP_V4) {
+		snprintf(a->why, sizeof(a->why), "the data plane of this release forwards IPv4 only");
+		return;
+	}
+	ticket = status_ticket(g->status);
 	while (i < GATEWAY_QUESTIONS_MAX && g->question[i].ticket)
 		i++;
 	if (i == GATEWAY_QUESTIONS_MAX) {

@@ -45,14 +45,14 @@ void status_req_reset(struct status_frame *f)
 	*f = (struct status_frame){0};
 }
 
-/* "one of a, b, c" into why. */
+/* "one of a, b, c" into why. Backticks: gwctl escapes quotes. */
 static int bad_word(const char *key, const char *got, const char *(*name)(unsigned), unsigned n, char *why, size_t cap)
 {
 	char text[80];
 	size_t at;
 
-	at = (size_t)snprintf(why, cap, "\"%s\" is %s%s%s; write one of", key, got ? "\"" : "missing",
-			      got ? log_esc(got, strlen(got), text, sizeof(text)) : "", got ? "\"" : "");
+	at = (size_t)snprintf(why, cap, "`%s` is %s%s%s; write one of", key, got ? "`" : "missing",
+			      got ? log_esc(got, strlen(got), text, sizeof(text)) : "", got ? "`" : "");
 	for (unsigned i = 0; i < n && at < cap; i++)
 		at += (size_t)snprintf(why + at, cap - at, "%s %s", i ? "," : "", name(i));
 	return -EINVAL;
@@ -75,7 +75,7 @@ static int bool_of(const json_t *o, const char *key, bool *out, char *why, size_
 	*out = json_is_true(v);
 	if (!v || json_is_boolean(v))
 		return 0;
-	snprintf(why, cap, "\"%s\" takes true or false", key);
+	snprintf(why, cap, "`%s` takes true or false", key);
 	return -EINVAL;
 }
 
@@ -89,7 +89,7 @@ static int prefix_of(const json_t *o, const char *key, struct ip_prefix *out, ch
 		return 0;
 	if (s && !ip_prefix_parse(s, false, out))
 		return 0;
-	snprintf(why, cap, "\"%s\" takes an address or a prefix: 10.1.0.0/16", key);
+	snprintf(why, cap, "`%s` takes an address or a prefix: 10.1.0.0/16", key);
 	return -EINVAL;
 }
 
@@ -100,7 +100,7 @@ static int count_of(const json_t *o, const char *key, uint32_t lo, uint32_t hi, 
 	if (!v)
 		return 0;
 	if (!json_is_integer(v) || json_integer_value(v) < lo || json_integer_value(v) > hi) {
-		snprintf(why, cap, "\"%s\" takes a number, %u to %u", key, lo, hi);
+		snprintf(why, cap, "`%s` takes a number, %u to %u", key, lo, hi);
 		return -EINVAL;
 	}
 	*out = (uint32_t)json_integer_value(v);
@@ -112,7 +112,7 @@ static int name_of(const json_t *o, const char *of_what, struct status_req *out,
 	const char *name = json_string_value(json_object_get(o, "name"));
 
 	if (!name || !*name || strlen(name) >= max) {
-		snprintf(why, cap, "\"name\" takes the name of a %s (1 to %zu characters)", of_what, max - 1);
+		snprintf(why, cap, "`name` takes the name of a %s (1 to %zu characters)", of_what, max - 1);
 		return -EINVAL;
 	}
 	snprintf(out->name, sizeof(out->name), "%s", name);
@@ -137,7 +137,7 @@ static int take_object(const json_t *o, struct status_req *out, char *why, size_
 		if (!rc && out->prefix.addr.family != IP_NONE)
 			return 0;
 		if (!rc)
-			snprintf(why, cap, "\"%s\" is missing: write the one to look for", key);
+			snprintf(why, cap, "`%s` is missing: write the one to look for", key);
 		return -EINVAL;
 	default:
 		return 0;
@@ -167,7 +167,7 @@ static int take_tunnel(const json_t *o, struct status_req *out, char *why, size_
 	if (name_of(o, "tunnel", out, CFG_NAME_MAX, why, cap))
 		return -EINVAL;
 	if (json_object_get(o, "wait_s") && count_of(o, "wait_s", 0, STATUS_WAIT_MAX_S, &out->wait_s, why, cap)) {
-		snprintf(why, cap, "\"wait_s\" takes seconds, 0 to %d", STATUS_WAIT_MAX_S);
+		snprintf(why, cap, "`wait_s` takes seconds, 0 to %d", STATUS_WAIT_MAX_S);
 		return -EINVAL;
 	}
 	out->action = (enum status_action)action;
@@ -179,7 +179,7 @@ static int take_bgp(const json_t *o, struct status_req *out, char *why, size_t c
 	const char *action = json_string_value(json_object_get(o, "action"));
 
 	if (!action || strcmp(action, "clear")) {
-		snprintf(why, cap, "\"action\" takes \"clear\"");
+		snprintf(why, cap, "`action` takes `clear`");
 		return -EINVAL;
 	}
 	if (name_of(o, "BGP peer", out, sizeof(out->name), why, cap))
@@ -213,7 +213,7 @@ int status_req_parse(const char *json, size_t len, struct status_req *out, char 
 		out->op = STATUS_BGP;
 		rc = take_bgp(o, out, why, cap);
 	} else {
-		snprintf(why, cap, "unknown \"op\" %s; write \"show\", \"tunnel\" or \"bgp\"",
+		snprintf(why, cap, "unknown `op` %s; write `show`, `tunnel` or `bgp`",
 			 op ? log_esc(op, strlen(op), text, sizeof(text)) : "(none)");
 		rc = -EINVAL;
 	}

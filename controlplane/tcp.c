@@ -210,6 +210,8 @@ static int protect(int fd, const struct tcp_peer *p)
 
 	if (!rc)
 		rc = tcp_sock_min_ttl(fd, p->addr.family, p->min_ttl);
+	if (!rc && p->password) /* of one that waited at the listener since before the key: nothing more is heard */
+		rc = tcp_sock_md5(fd, &p->addr, p->password);
 	return rc;
 }
 
@@ -246,8 +248,6 @@ static int start(int fd, const struct tcp_peer *p, uint16_t port)
 	socklen_t len;
 	int one = 1, rc = protect(fd, p);
 
-	if (!rc && p->password)
-		rc = tcp_sock_md5(fd, &p->addr, p->password);
 	if (!rc)
 		rc = tcp_sock_mss(fd, p->mss);
 	if (rc)
@@ -312,6 +312,16 @@ size_t tcp_send(struct tcp *t, uint32_t conn, const uint8_t *b, size_t len)
 	return sent;
 }
 
+static void end_oldest(struct tcp *t)
+{
+	unsigned n = 0;
+
+	list_each (e, &t->draining)
+		n++;
+	if (n > TCP_DRAINING_MAX)
+		end(list_entry(t->draining.next, struct conn, link));
+}
+
 void tcp_close(struct tcp *t, uint32_t conn)
 {
 	struct conn *c = find(t, conn);
@@ -327,6 +337,7 @@ void tcp_close(struct tcp *t, uint32_t conn)
 	list_add_tail(&t->draining, &c->link);
 	uv_timer_start(&c->timer, too_long, TCP_DRAIN_MS, 0);
 	watch(c);
+	end_oldest(t);
 }
 
 unsigned tcp_leaving(const struct tcp *t)

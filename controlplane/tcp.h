@@ -9,7 +9,7 @@
  * segment on: MD5 and GTSM are with the listener before a SYN is answered.
  * A turn reads at most TCP_READ_MAX of a connection, then the others have theirs. After tcp_close() what was sent leaves first:
  * FIN, then up to TCP_DRAIN_MS of reading and throwing away, because a close() over unread octets would be a RST that
- * eats our NOTIFICATION.
+ * eats our NOTIFICATION. At most TCP_DRAINING_MAX do so.
  *
  * Callbacks come from the loop, never from within a call; they may call anything here. Thread: the loop's.
  */
@@ -24,7 +24,14 @@
 #include "base/secret.h"
 #include "controlplane/loop.h"
 
-enum { TCP_READ_MAX = 64 * 1024, TCP_DRAIN_MS = 2000, TCP_CONNECT_MS = 20000, TCP_LISTEN_RETRY_MS = 5000 };
+enum {
+	TCP_READ_MAX = 64 * 1024,
+	TCP_DRAIN_MS = 2000,
+	TCP_DRAINING_MAX =
+		64, /* with more the oldest ends at once: a peer that connects in a storm takes no more files */
+	TCP_CONNECT_MS = 20000,
+	TCP_LISTEN_RETRY_MS = 5000
+};
 
 struct tcp;
 

@@ -12,7 +12,7 @@
 #include "base/xalloc.h"
 #include "controlplane/tcp_sock.h"
 
-enum { BACKLOG = 64, ACCEPTS_PER_TURN = 16, PAUSE_MS = 200 };
+enum { BACKLOG = 64, ACCEPTS_PER_TURN = 16, PAUSE_MS = 200, REFUSED_LOG_MS = 1000 };
 
 struct listener {
 	struct list link;
@@ -71,12 +71,20 @@ static void refuse(struct listener *l, int fd, const struct ip_addr *from, const
 {
 	char peer[IP_STR], local[IP_STR];
 
+	uint64_t now = loop_now_ms();
+
 	close(fd);
 	l->t->c.refused++;
+	if (l->t->refused_ms && now - l->t->refused_ms < REFUSED_LOG_MS) {
+		l->t->refused_mum++;
+		return;
+	}
 	log_warn(LOG_BGP,
-		 "event=connection-refused from=%s to=%s cause=\"%s\" remedy=\"configure it under bgp: peers:, or "
-		 "stop it there\"",
-		 ip_str(from, peer), ip_str(&l->addr, local), cause);
+		 "event=connection-refused from=%s to=%s cause=\"%s\" not-shown=%llu remedy=\"configure it under bgp: "
+		 "peers:, or stop it there\"",
+		 ip_str(from, peer), ip_str(&l->addr, local), cause, (unsigned long long)l->t->refused_mum);
+	l->t->refused_ms = now;
+	l->t->refused_mum = 0;
 }
 
 static void admit(struct listener *l, int fd, const struct sockaddr_storage *from)

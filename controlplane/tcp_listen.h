@@ -17,6 +17,7 @@ struct tcp {
 	unsigned n_open;        /* handles */
 	bool freed;
 	struct tcp_counters c;
+	uint64_t refused_ms, refused_mum; /* of log lines */
 	uint8_t buf[TCP_READ_MAX];
 };
 

@@ -456,6 +456,24 @@ static void changes_and_drops_keys_without_a_restart(void **state)
 	close(fd);
 }
 
+/* The kernel has taken it before there was a key, we take it after. */
+static void a_connection_older_than_the_key_is_not_heard(void **state)
+{
+	struct pollfd p = {.events = POLLOUT};
+
+	(void)state;
+	start();
+	p.fd = call("127.0.0.2", "127.0.0.1", 0, NULL);
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1); /* the loop does not turn */
+	peer[0].password = &key_a;
+	start();
+	assert_true(reaches(&seen.n_accepted, 1));
+	assert_int_equal(send(p.fd, "hello", 5, 0), 5);
+	idle(100);
+	assert_int_equal(seen.octets, 0);
+	close(p.fd);
+}
+
 static void signs_what_it_connects_with(void **state)
 {
 	int fd = serve("127.0.0.2", &peer[0].source, &key_a), s;
@@ -712,7 +730,7 @@ static unsigned open_files(void)
 {
 	unsigned n = 0;
 
-	for (int fd = 0; fd < 256; fd++)
+	for (int fd = 0; fd < 512; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
 }
@@ -782,6 +800,26 @@ static void a_drain_ends_in_time(void **state)
 	assert_in_range(loop_now_ms() - from, TCP_DRAIN_MS - 100, TCP_DRAIN_MS + 1000);
 	assert_true(recv(fd, buf, sizeof(buf), MSG_DONTWAIT) <= 0);
 	close(fd);
+}
+
+static void a_storm_of_connections_takes_few_files(void **state)
+{
+	enum { STORM = 3 * TCP_DRAINING_MAX };
+	int fd[STORM];
+	unsigned files;
+
+	(void)state;
+	seen.say = "cease";
+	seen.say_bye = true;
+	start();
+	files = open_files();
+	for (unsigned i = 0; i < STORM; i++) { /* none of them ever closes */
+		fd[i] = call("127.0.0.2", "127.0.0.1", 0, NULL);
+		assert_true(reaches(&seen.n_accepted, i + 1));
+	}
+	assert_int_equal(open_files() - files, STORM + TCP_DRAINING_MAX);
+	for (unsigned i = 0; i < STORM; i++)
+		close(fd[i]);
 }
 
 static void a_full_socket_asks_for_patience(void **state)
@@ -875,6 +913,7 @@ int main(void)
 		T(wants_the_right_key),
 		T(leaves_peers_without_a_key_alone),
 		T(changes_and_drops_keys_without_a_restart),
+		T(a_connection_older_than_the_key_is_not_heard),
 		T(signs_what_it_connects_with),
 		T(drops_syns_from_afar),
 		T(drops_segments_from_afar_on_an_open_connection),
@@ -890,6 +929,7 @@ int main(void)
 		T(what_was_sent_arrives_before_the_end),
 		T(knows_what_is_still_leaving),
 		T(a_drain_ends_in_time),
+		T(a_storm_of_connections_takes_few_files),
 		T(a_full_socket_asks_for_patience),
 		T(reads_in_turns),
 		T(a_reset_does_not_hide_what_came_before_it),
