@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap  # noqa: E402
 from esp_bench import GW, GW_LAN, HOST, OUT, PEER, EspBench  # noqa: E402
+from gateway import Gateway  # noqa: E402
 from netlab import wait_for  # noqa: E402
 from scapy_peer import Refused  # noqa: E402
 from wire import Ip4, cksum, eth, ip4, udp  # noqa: E402
@@ -264,6 +265,58 @@ def test_fragments_to_ourselves_are_counted(b):
     p = segment(HOST, GW_LAN, 1, BGP, mf=True)
     b.expect(p, {"fragment": 1}, link="lan")
     b.expect(segment(HOST, GW_LAN, 1, BGP, frag=3), {"fragment": 1}, link="lan")
+
+
+def test_rubbish_from_the_device_harms_nobody(b):
+    """Whoever has the right to may write any packet into the device: each is named, and a session lives on."""
+    good = ip4(GW_LAN, HOST, 17, udp(1, 2, b"x"))
+    rubbish = {
+        "bad-options": ip4(GW_LAN, HOST, 17, udp(1, 2, b"x"), options=b"\x83\x07\x04\x0a\x01\x00\x09\x00"),  # LSRR
+        "bad-length": good[:2] + b"\x40\x00" + good[4:],
+        "bad-checksum": good[:10] + b"\x12\x34" + good[12:],
+    }
+    with b.listen() as server, socket_in(b.gw, socket.AF_PACKET, socket.SOCK_DGRAM, 0) as raw:
+        client, conn = b.connect(server)
+        with client, conn:
+            for reason, packet in rubbish.items():
+                b.forget()
+                assert b.moved(lambda p=packet: raw.sendto(p, (b.device, 0x0800))) == {reason: 1}
+            six = b"\x60" + b"\0" * 3 + b"\0\0\x3b\x40" + b"\xfe\x80" + b"\0" * 30
+            assert b.moved(lambda: raw.sendto(six, (b.device, 0x86DD))) == {"bad-version": 1}
+            # fragments and harmless options are packets like others
+            nops = ip4(GW_LAN, HOST, 17, udp(1, 2, b"x"), options=b"\x01" * 4)
+            for packet in (ip4(GW_LAN, HOST, 17, b"x" * 64, frag=8), nops):
+                b.forget()
+                raw.sendto(packet, (b.device, 0x0800))
+                assert packet in b.receive("lan", 1)
+            talk(client, conn, 1000)
+
+
+def test_two_gateways_of_one_host(b):
+    """Each has its device, its table and its rules; what one leaves behind is removed without touching the other's."""
+    config = """gateway: {name: second}
+dataplane: {workers: 1, max-sas: 16, max-routes: 64}
+ports:
+  wan0: {device: "pcap:tx=@DIR@/out.pcap", addresses: [198.51.100.1/24]}
+"""
+    other = Gateway(b.gw, config, name="second")
+
+    def rules(n):
+        ours, theirs = ([a for a, t in b.table() if (t == mine) is same] for same in (True, False))
+        return sorted(ours) == sorted([GW, GW_LAN]) and theirs == ["198.51.100.1"] * n
+
+    mine = b.table()[0][1]
+    with b.listen() as server:
+        client, conn = b.connect(server)
+        with client, conn:
+            for end in (lambda: other.dataplane.kill(), lambda: other.dataplane.stop()):
+                other.start_dataplane()
+                wait_for("it has its rule", lambda: rules(1), 10)
+                assert len(re.findall(r"^\d+: esplanade\d+:", b.gw.run("ip", "-o", "link").stdout, re.M)) == 2
+                talk(client, conn, 1000)
+                end()
+                talk(client, conn, 1000)
+            assert rules(0), b.table()
 
 
 def test_through_a_tunnel_and_never_beside_it(b):
