@@ -216,7 +216,7 @@ void feed_learning(struct feed *f, bool learning)
 
 bool feed_quiet(const struct feed *f)
 {
-	return !dp_attached(f->dp) || (!f->kick && feed_route_idle(f) && !f->n_hop_work &&
+	return !dp_attached(f->dp) || (!f->kick && !f->in_flight && feed_route_idle(f) && !f->n_hop_work &&
 				       dp_routes_applied(f->dp) >= dp_routes_pushed(f->dp));
 }
 
