@@ -88,12 +88,12 @@ static void what_cannot_be_a_route_is_passed_over(void **state)
 	(void)state;
 	assert_int_equal(decode("0000 0014" ATTRS "04 e0 08 0a 20 effffffa 03 e0", &c), BGP_OK);
 	prefixes_are(u.announce_v4, IP_V4, "10.0.0.0/8 224.0.0.0/3");
-	assert_int_equal(decode("0000 0031 800e 21 0002 01 10 20010db8000000000000000000000002 00 08 ff 0a fe80 08 20 "
-				"1a fe800000"
+	assert_int_equal(decode("0000 0034 800e 24 0002 01 10 20010db8000000000000000000000002 00 08 ff 0a fe80 08 20 "
+				"1a fe800000 0a fec0"
 				"40010100 40020602010000fde8",
 				&c),
 			 BGP_OK);
-	prefixes_are(u.announce_mp, IP_V6, "2000::/8");
+	prefixes_are(u.announce_mp, IP_V6, "2000::/8 fec0::/10");
 }
 
 static void multiprotocol_fields_are_found(void **state)
