@@ -100,6 +100,10 @@ def test_messages_that_lie_are_refused_one_by_one(b):
                            local=GW, remote="203.0.113.2")),
         ("sa-del", dict(slot=pair.index, gen=77, dir=IN)), ("sa-move", dict(slot=200, remote="203.0.113.3")),
         ("policy-set", {}), ("capture-start", {}),
+        ("nexthop-set", dict(id=b.first_nexthop, kind=NH_TUNNEL, tunnel=pair.index, tunnel_gen=77)),
+        ("nexthop-set", dict(id=b.first_nexthop, kind=NH_TUNNEL, tunnel=200)),
+        ("nexthop-set", dict(id=b.first_nexthop, legs=[{"kind": NH_TUNNEL, "tunnel": pair.index},
+                                                       {"kind": NH_TUNNEL, "tunnel": 200}])),
     ):  # fmt: skip
         try:
             b.rings.do(cmd, **o)
