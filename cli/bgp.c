@@ -316,6 +316,12 @@ static void total(FILE *f, const json_t *page UNUSED, unsigned long n, void *ctx
 	fprintf(f, "\nTotal number of prefixes %lu\n", n);
 }
 
+static void total_paths(FILE *f, const json_t *page UNUSED, unsigned long n, void *ctx UNUSED)
+{
+	fprintf(f, "\nTotal number of paths %lu\n", n);
+}
+
+const struct page_view bgp_paths = {.head = legend, .rows = route_lines, .foot = total_paths, .object = true};
 const struct page_view bgp_table = {.head = legend, .rows = route_lines, .foot = total, .object = true};
 
 void bgp_route_print(FILE *f, const char *prefix, const json_t *data)

@@ -159,7 +159,7 @@ static int run_show_bgp(const struct opts *o)
 	if (o->n == 3 && !strcmp(verb, "summary"))
 		return ask_one(o, question("bgp-summary", NULL, NULL), bgp_summary_print);
 	if (o->n == 3 && !strcmp(verb, "route"))
-		return ask_pages(o, question("bgp-best", NULL, NULL), &bgp_table, NULL);
+		return ask_pages(o, question("bgp-best", NULL, NULL), &bgp_paths, NULL);
 	if (o->n == 4 && !strcmp(verb, "route"))
 		return ask_one(o, question("bgp-route", "prefix", subject), print_route);
 	if (o->n == 4 && !strcmp(verb, "neighbor"))

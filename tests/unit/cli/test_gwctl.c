@@ -317,6 +317,12 @@ static void a_large_table_comes_in_pages(void **state)
 	assert_non_null(strstr(out, "Total number of prefixes 2\n"));
 	end_fake(pid, requests, asked);
 	pid = fake_many(pages, 2, true, &requests);
+	assert_int_equal(run("--run-dir", dir, "show", "bgp", "route", NULL), 0);
+	assert_non_null(strstr(out, "Total number of paths 2\n"));
+	end_fake(pid, requests,
+		 "{\"op\":\"show\",\"what\":\"bgp-best\"}{\"op\":\"show\",\"what\":\"bgp-best\",\"after\":\"10.0.0.0/"
+		 "8\"}");
+	pid = fake_many(pages, 2, true, &requests);
 	assert_int_equal(run("--run-dir", dir, "show", "bgp", "neighbor", "x", "received-routes", "--json", NULL), 0);
 	end_fake(pid, requests, asked);
 	doc = json_loads(out, 0, NULL);

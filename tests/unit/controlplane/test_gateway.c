@@ -704,6 +704,36 @@ static void stopping_does_not_wait_for_a_deaf_bgp_peer_for_long(void **state)
 	assert_int_equal(own_ns_addr(2, "10.9.0.2"), 0);
 }
 
+static void what_was_learned_before_is_swept_when_the_peers_have_told_theirs(void **state)
+{
+	(void)state;
+	assert_true(a.g.learning);
+	assert_int_equal(a.fake.count[MSG_SYNC_END], 0);
+	AWAIT(a.fake.count[MSG_SYNC_END] == 1);
+	assert_false(a.g.learning);
+	assert_true(bgp_up(&a) && loop_now_ms() - bgp_of(&a)->since_ms >= GATEWAY_LEARN_QUIET_MS);
+}
+
+static void what_was_learned_from_a_peer_that_never_returns_is_swept_in_time(void **state)
+{
+	struct status_req r = {.name = "other"};
+	char why[256];
+	uint64_t lost;
+
+	(void)state;
+	assert_int_equal(own_ns_addr(2, "10.9.0.99"), 0); /* 10.9.0.2 is gone */
+	assert_int_equal(gateway_bgp_clear(&a.g, &r, why, sizeof(why)), 0);
+	AWAIT(!bgp_up(&a) && a.g.learn_until_ms);
+	lost = loop_now_ms();
+	assert_in_range(a.g.learn_until_ms - lost, GATEWAY_LEARN_MS - 15000, GATEWAY_LEARN_MS);
+	AWAIT(loop_now_ms() > lost + GATEWAY_LEARN_QUIET_MS + 1500);
+	assert_int_equal(a.fake.count[MSG_SYNC_END], 0);
+	a.g.learn_until_ms = loop_now_ms();
+	AWAIT(a.fake.count[MSG_SYNC_END] == 1);
+	assert_false(a.g.learning);
+	assert_int_equal(own_ns_addr(2, "10.9.0.2"), 0);
+}
+
 /* ---- questions that the data plane answers ---- */
 
 static int answer_fib(void *ctx, unsigned to, const union msg *m)
@@ -822,6 +852,8 @@ int main(void)
 		B(clear_by_hand_begins_the_session_anew_and_soft_does_not),
 		B(stopping_says_cease_before_delete),
 		B(stopping_does_not_wait_for_a_deaf_bgp_peer_for_long),
+		B(what_was_learned_before_is_swept_when_the_peers_have_told_theirs),
+		B(what_was_learned_from_a_peer_that_never_returns_is_swept_in_time),
 		T(the_fib_is_asked_and_answered),
 	};
 
