@@ -261,6 +261,44 @@ static void a_next_hop_on_its_way_out_is_not_pointed_to(void **state)
 	assert_int_equal(rig.fake.count[MSG_NEXTHOP_SET], 2);
 }
 
+static int hold_new_ones(void *ctx, unsigned to, const union msg *m)
+{
+	return m->hdr.type == MSG_NEXTHOP_SET ? 1 : fib_cmd(ctx, to, m);
+}
+
+/* Its record was refused; the next one waits. Meanwhile what stands is the first. */
+static void a_route_that_waits_keeps_the_next_hop_of_what_stands(void **state)
+{
+	uint64_t until;
+
+	(void)state;
+	lab_config();
+	load(7, 1, "203.0.113.1");
+	load(8, 1, "203.0.113.2");
+	lab_settle();
+	refusals = 1;
+	lab.fib.refuse = refuse_ten_zero_seven;
+	fib_cmd = rig.fake.on_cmd;
+	rig.fake.on_cmd = hold_new_ones;
+	rig.fake.silent = true;
+	load(7, 1, "203.0.113.2");
+	rig_settle();
+	load(7, 1, "203.0.113.3");
+	rig_settle();
+	rig.fake.silent = false;
+	dp_bell(rig.dp, DP_CTL);
+	AWAIT(!refusals);
+	until = loop_now_ms() + 5 * FEED_POLL_MS;
+	AWAIT(loop_now_ms() > until);
+	assert_string_equal(lab_fib("10.0.7.0/24"), "203.0.113.1 port 0");
+	assert_int_equal(rig.fake.count[MSG_NEXTHOP_DEL], 0);
+	rig.fake.on_cmd = fib_cmd;
+	fib_cmd(&lab.fib, FAKE_CTL, &rig.fake.last[MSG_NEXTHOP_SET]);
+	fake_dp_answer(&rig.fake, FAKE_CTL, &rig.fake.last[MSG_NEXTHOP_SET], 0);
+	lab_settle();
+	assert_string_equal(lab_fib("10.0.7.0/24"), "203.0.113.3 port 0");
+}
+
 static int refuse_hop;
 
 static int refuse_hops(void *ctx, unsigned to, const union msg *m)
@@ -332,6 +370,38 @@ static void an_old_control_planes_routes_are_swept(void **state)
 	assert_string_equal(lab_fib("10.3.231.0/24"), "-");
 	assert_string_equal(lab_fib("10.3.232.0/24"), "203.0.113.2 port 0");
 	assert_string_equal(lab_state("10.3.232.0/24"), "installed");
+}
+
+static int (*fib_route)(void *ctx, const struct msg_route *m);
+static uint32_t at_the_end;
+
+static int count_at_the_end(void *ctx, const struct msg_route *m)
+{
+	if (m->type == MSG_SYNC_END)
+		at_the_end = lab.fib.n;
+	return fib_route(ctx, m);
+}
+
+/* More than one turn looks up. */
+static void nothing_is_swept_before_all_next_hops_are_looked_up(void **state)
+{
+	enum { MANY = 3000 };
+
+	(void)state;
+	rig.fake.params.nexthops = FAKE_FIB_NEXTHOPS;
+	fib_route = rig.fake.on_route;
+	rig.fake.on_route = count_at_the_end;
+	lab_route("10.200.0.0/16", "203.0.113.1", NULL, 1);
+	for (unsigned i = 0; i < MANY; i++) {
+		char p[32], nh[32];
+
+		snprintf(p, sizeof(p), "10.%u.%u.0/24", i >> 8, i & 255);
+		snprintf(nh, sizeof(nh), "10.200.%u.%u", i >> 8, i & 255);
+		lab_bgp(p, 0, nh, NULL);
+	}
+	feed_config(rig.feed, &lab.cfg);
+	AWAIT(dp_attached(rig.dp) && rig.fake.count[MSG_SYNC_END] == 1);
+	assert_int_equal(at_the_end, MANY + 1);
 }
 
 static void while_held_nothing_is_swept(void **state)
@@ -498,9 +568,11 @@ int main(void)
 		T(a_change_that_is_refused_while_the_route_goes_leaves_nothing_behind),
 		T(a_late_refusal_of_an_older_record_means_nothing),
 		T(a_next_hop_on_its_way_out_is_not_pointed_to),
+		T(a_route_that_waits_keeps_the_next_hop_of_what_stands),
 		T(a_refused_next_hop_is_tried_again),
 		T(next_hops_of_peers_leave_room_for_those_of_the_config),
 		T(an_old_control_planes_routes_are_swept),
+		T(nothing_is_swept_before_all_next_hops_are_looked_up),
 		T(while_held_nothing_is_swept),
 		T(what_was_learned_stays_until_bgp_has_told_anew),
 		T(a_new_life_of_the_data_plane_gets_everything),
