@@ -409,6 +409,13 @@ def test_the_hosts_own_loopback_is_not_for_sale(b):
             continue
         raise AssertionError(f"{address} was taken")
     assert len(b.table()) == 2, b.table()
+    # a broadcast address of a connected network is nobody's, to the kernel neither
+    try:
+        b.rings.do("addr-set", addr="10.1.0.255")
+        raise AssertionError("a broadcast address was taken")
+    except Refused:
+        pass
+    assert len(b.table()) == 2 and "10.1.0.255" not in b.gw.run("ip", "-4", "-o", "address").stdout
 
 
 def test_no_routes_make_the_kernels_packets_wait(b):
