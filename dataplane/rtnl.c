@@ -178,7 +178,7 @@ int rtnl_rule_set(struct rtnl *n, const struct rtnl_rule *r)
 {
 	int ret = rule(n, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, r);
 
-	return ret == -EEXIST ? 0 : ret;
+	return ret == -EEXIST ? 1 : ret;
 }
 
 int rtnl_rule_del(struct rtnl *n, const struct rtnl_rule *r)
@@ -201,12 +201,14 @@ static struct rtmsg *route(struct req *r, struct rtnl *n, uint16_t type, uint16_
 int rtnl_default(struct rtnl *n, uint8_t family, int ifindex, uint32_t table)
 {
 	struct req r;
-	struct rtmsg *m = route(&r, n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, family, table);
+	struct rtmsg *m = route(&r, n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, family, table);
+	int ret;
 
 	m->rtm_scope = RT_SCOPE_LINK;
 	m->rtm_type = RTN_UNICAST;
 	attr_u32(&r, RTA_OIF, (uint32_t)ifindex);
-	return ask(n, &r);
+	ret = ask(n, &r);
+	return ret == -EEXIST ? 1 : ret;
 }
 
 static int wall(struct rtnl *n, uint16_t type, uint16_t flags, uint8_t family, uint32_t table)
@@ -220,7 +222,9 @@ static int wall(struct rtnl *n, uint16_t type, uint16_t flags, uint8_t family, u
 
 int rtnl_wall_set(struct rtnl *n, uint8_t family, uint32_t table)
 {
-	return wall(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, family, table);
+	int ret = wall(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, family, table);
+
+	return ret == -EEXIST ? 1 : ret;
 }
 
 int rtnl_wall_del(struct rtnl *n, uint8_t family, uint32_t table)

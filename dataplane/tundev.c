@@ -17,7 +17,7 @@
 
 #define NODE "/dev/net/tun"
 
-enum { TABLE = 0x45000000, TABLE_MASK = 0xff000000, RULES_MAX = 8192 };
+enum { TABLE = 0x45000000, TABLE_MASK = 0xff000000, RULES_MAX = 8192, WATCH_RULES = 4 };
 
 static int fail(char *why, unsigned cap, const char *name, const char *what, int err)
 {
@@ -119,7 +119,7 @@ int tundev_open(struct tundev *t, const char *name, uint16_t mtu, char *why, uns
 	if ((ret = bring_up(t, mtu)) != 0)
 		return fail(why, cap, t->name, "it does not come up", ret);
 	ret = rtnl_wall_set(&t->rtnl, IP_V4, t->table);
-	if (ret || (ret = rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table)) != 0)
+	if (ret < 0 || (ret = rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table)) < 0)
 		return fail(why, cap, t->name, "no route to it", ret);
 	t->up = true;
 	log_info(LOG_CTL, "tun=%s event=open mtu=%u table=%u", t->name, mtu, t->table);
@@ -166,7 +166,7 @@ int tundev_addr_set(struct tundev *t, const struct ip_addr *a)
 	if (t->n_addrs == TUNDEV_ADDRS_MAX)
 		return -ENOSPC;
 	ret = rtnl_rule_set(&t->rtnl, &rule); /* first: the address never answers by another way */
-	if (!ret)
+	if (ret >= 0)
 		ret = rtnl_addr_set(&t->rtnl, t->ifindex, a);
 	if (ret) {
 		log_err(LOG_CTL, "tun=%s event=address-refused cause=\"%s\"", t->name, err_str(ret));
@@ -200,9 +200,29 @@ static void came_up(struct tundev *t)
 {
 	int ret = rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table);
 
-	if (ret)
+	if (ret < 0)
 		log_err(LOG_CTL, "tun=%s event=no-route cause=\"%s\"", t->name, err_str(ret));
-	t->up = ret == 0;
+	t->up = ret >= 0;
+}
+
+/* Another hand may have removed them: systemd-networkd takes all rules and routes away that it does not know, when it starts. Without them
+ * our packets would leave by the main table. */
+static void put_back(struct tundev *t)
+{
+	unsigned n = t->n_addrs < WATCH_RULES ? t->n_addrs : WATCH_RULES, back = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct rtnl_rule rule = {.src = t->addr[t->watched++ % t->n_addrs], .table = t->table};
+
+		back += rtnl_rule_set(&t->rtnl, &rule) == 0;
+	}
+	back += rtnl_wall_set(&t->rtnl, IP_V4, t->table) == 0;
+	back += t->up && rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table) == 0;
+	if (back)
+		log_warn(LOG_CTL,
+			 "tun=%s event=rules-put-back n=%u table=%u cause=\"somebody removed them\" "
+			 "cure=\"systemd-networkd: ManageForeignRoutingPolicyRules=no, ManageForeignRoutes=no\"",
+			 t->name, back, t->table);
 }
 
 void tundev_watch(struct tundev *t)
@@ -226,6 +246,7 @@ void tundev_watch(struct tundev *t)
 		t->up = false;
 	else if (!t->up)
 		came_up(t);
+	put_back(t);
 	if (t->up != was)
 		log_info(LOG_CTL, "tun=%s event=%s", t->name, t->up ? "up" : "down");
 }

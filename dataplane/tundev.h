@@ -29,6 +29,7 @@ struct tundev {
 	struct rtnl rtnl;
 	bool up, gone;
 	unsigned n_addrs;
+	unsigned watched; /* runs free: whose rule is looked at next */
 	struct ip_addr addr[TUNDEV_ADDRS_MAX];
 };
 
@@ -42,5 +43,6 @@ void tundev_close(struct tundev *t);
 int tundev_addr_set(struct tundev *t, const struct ip_addr *a) MUST_USE;
 int tundev_addr_del(struct tundev *t, const struct ip_addr *a) MUST_USE;
 
-/* Look whether it was set down, up again or removed: t->up, t->gone. Every now and then. */
+/* Look whether it was set down, up again or removed: t->up, t->gone; and put rules back that others removed, some at a time. Every now
+ * and then. */
 void tundev_watch(struct tundev *t);

@@ -224,6 +224,28 @@ def test_a_table_of_its_own_by_source(b):
     assert read == ["0", "0"], read
 
 
+def test_what_another_hand_removes_is_put_back(b):
+    """As systemd-networkd does with rules and routes that it does not know, when it starts."""
+    table = b.table()[0][1]
+
+    def route():
+        return b.gw.run("ip", "route", "show", "table", table).stdout
+
+    with b.listen() as server:
+        client, conn = b.connect(server)
+        with client, conn:
+            for address in (GW, GW_LAN):
+                b.gw.run("ip", "rule", "del", "from", address, "lookup", table)
+            b.gw.run("ip", "route", "flush", "table", table)
+            wait_for("rules and routes are back", lambda: len(b.table()) == 2 and route().count("default") == 2, 3, 0.02)
+            assert f"default dev {b.device}" in route() and "unreachable default" in route(), route()
+            assert sorted(a for a, _ in b.table()) == sorted([GW, GW_LAN]), b.table()
+            talk(client, conn, 1000)
+    # nothing moves while nothing is missing: whoever listens would hear it five times a second
+    heard = b.gw.run("timeout", "1", "ip", "monitor", "rule", "route", check=False).stdout
+    assert heard == "", heard
+
+
 def test_an_address_is_there_before_the_answer_and_gone_after(b):
     b.rings.do("addr-set", addr=LOOP)
     with b.listen(LOOP) as server:
@@ -305,14 +327,16 @@ ports:
         ours, theirs = ([a for a, t in b.table() if (t == mine) is same] for same in (True, False))
         return sorted(ours) == sorted([GW, GW_LAN]) and theirs == ["198.51.100.1"] * n
 
+    def devices():
+        return len(re.findall(r"^\d+: esplanade\d+:", b.gw.run("ip", "-o", "link").stdout, re.M))
+
     mine = b.table()[0][1]
     with b.listen() as server:
         client, conn = b.connect(server)
         with client, conn:
             for end in (lambda: other.dataplane.kill(), lambda: other.dataplane.stop()):
                 other.start_dataplane()
-                wait_for("it has its rule", lambda: rules(1), 10)
-                assert len(re.findall(r"^\d+: esplanade\d+:", b.gw.run("ip", "-o", "link").stdout, re.M)) == 2
+                wait_for("it has its device and its rule", lambda: devices() == 2 and rules(1), 10)
                 talk(client, conn, 1000)
                 end()
                 talk(client, conn, 1000)
