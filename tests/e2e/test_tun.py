@@ -242,8 +242,11 @@ def test_what_another_hand_removes_is_put_back(b):
             assert sorted(a for a, _ in b.table()) == sorted([GW, GW_LAN]), b.table()
             talk(client, conn, 1000)
     # nothing moves while nothing is missing: whoever listens would hear it five times a second
+    said = open(b.process.dataplane.log).read().count("rules-put-back")
+    assert said >= 1
     heard = b.gw.run("timeout", "1", "ip", "monitor", "rule", "route", check=False).stdout
     assert heard == "", heard
+    assert open(b.process.dataplane.log).read().count("rules-put-back") == said
 
 
 def test_an_address_is_there_before_the_answer_and_gone_after(b):
@@ -452,6 +455,7 @@ def test_no_routes_make_the_kernels_packets_wait(b):
         before, n, took = b.rings.counters()["applied"], 150, []
         for i in range(n):
             b.rings.ask("route-set", addr="128.0.0.0", plen=1, nexthop=hop + i % 2)
+        started = time.monotonic()
         while b.rings.counters()["applied"] < before + n:
             begun = time.monotonic()
             client, conn = b.connect(server)
@@ -459,7 +463,8 @@ def test_no_routes_make_the_kernels_packets_wait(b):
             client.close()
             conn.close()
         assert len(took) > 3, "it was too fast to see"
-        assert sorted(took)[len(took) // 2] < 0.1, took
+        each = (time.monotonic() - started) / n  # and so is a turn; a connection takes a few
+        assert sorted(took)[len(took) // 2] < max(10 * each, 0.05), (each, took)
     b.route("128.0.0.0", 1, 0, cmd="route-del")
 
 
