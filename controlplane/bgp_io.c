@@ -17,6 +17,7 @@ struct row {
 	char name[CFG_NAME_MAX];
 	char over[CFG_NAME_MAX + 16];
 	struct ip_addr addr;
+	bool renamed;                                /* another peer, which ops has not been told of */
 	struct bgp_io_change change[BGP_IO_CHANGES]; /* a ring */
 	unsigned n_changes;
 };
@@ -80,6 +81,7 @@ static void set_name(struct row *r, const char *name)
 {
 	if (!strcmp(r->name, name))
 		return;
+	r->renamed = true;
 	r->n_changes = 0;
 	r->over[0] = '\0';
 	snprintf(r->name, sizeof(r->name), "%s", name);
@@ -274,9 +276,10 @@ static void take_rows(struct bgp_io *io, struct tcp_peer *sockets, uint32_t n)
 		} else {
 			set_name(r, "");
 		}
-		if (!ip_equal(&r->addr, &addr) && io->ops.peer)
+		if ((r->renamed || !ip_equal(&r->addr, &addr)) && io->ops.peer)
 			io->ops.peer(io->ops.ctx, i, &addr);
 		r->addr = addr;
+		r->renamed = false;
 	}
 }
 

@@ -315,6 +315,50 @@ static void an_attempt_that_fails_at_once_is_told(void **state)
 	AWAIT(info(&a).state == BGP_ESTABLISHED); /* and it is tried again */
 }
 
+static void on_route(void *ctx, const struct ip_prefix *prefix, const struct bgp_best *best)
+{
+	(void)ctx, (void)prefix, (void)best;
+}
+
+static void on_nexthop(void *ctx, const struct ip_addr *nh)
+{
+	(void)ctx, (void)nh;
+}
+
+static void on_peer(void *ctx, uint32_t peer, const struct ip_addr *addr)
+{
+	(void)peer, (void)addr;
+	++*(unsigned *)ctx;
+}
+
+/* Who answers for the ways to peers must do so for one that has taken another's place, also at the same address. */
+static void a_renamed_peer_is_told_as_a_new_one(void **state)
+{
+	unsigned told = 0, first, again, renamed;
+	struct bgp_io_ops ops = {&told, on_route, on_nexthop, on_nexthop, on_peer, NULL};
+	struct config *c[3];
+	struct bgp_io *io = bgp_io_new(&a.loop, &ops);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		c[i] = config_of(1, 1, "all", "");
+		c[i]->bgp.port = 1790; /* the other has the usual one */
+	}
+	snprintf(c[2]->bgp.peer[0].name, sizeof(c[2]->bgp.peer[0].name), "another");
+	bgp_io_config(io, c[0]);
+	first = told;
+	bgp_io_config(io, c[1]);
+	again = told;
+	bgp_io_config(io, c[2]);
+	renamed = told;
+	bgp_io_free(io);
+	for (unsigned i = 0; i < 3; i++)
+		config_free(c[i]);
+	assert_int_equal(first, 1);
+	assert_int_equal(again, 1);
+	assert_int_equal(renamed, 2);
+}
+
 static void cease_is_acknowledged_before_the_end(void **state)
 {
 	(void)state;
@@ -334,10 +378,15 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_table_comes_whole_in_pages_of_any_size),    T(the_summary_has_its_fields),
-		T(a_neighbor_shows_its_session_and_its_socket), T(a_received_route_says_why_it_is_not_taken),
-		T(one_prefix_is_found_among_its_neighbours),    T(a_prefix_that_is_no_longer_originated_is_withdrawn),
-		T(an_attempt_that_fails_at_once_is_told),       T(cease_is_acknowledged_before_the_end),
+		T(a_table_comes_whole_in_pages_of_any_size),
+		T(the_summary_has_its_fields),
+		T(a_neighbor_shows_its_session_and_its_socket),
+		T(a_received_route_says_why_it_is_not_taken),
+		T(one_prefix_is_found_among_its_neighbours),
+		T(a_prefix_that_is_no_longer_originated_is_withdrawn),
+		T(a_renamed_peer_is_told_as_a_new_one),
+		T(an_attempt_that_fails_at_once_is_told),
+		T(cease_is_acknowledged_before_the_end),
 	};
 
 	return cmocka_run_group_tests_name("status_bgp", tests, set_up, NULL);
