@@ -132,7 +132,7 @@ void bgp_closed(struct bgp *b, uint32_t conn, int err, uint64_t now_ms)
 		return;
 	p = c->peer;
 	if (!c->up)
-		peer_failed(p, "cannot connect: %s", err ? err_str(err) : "closed");
+		peer_failed(p, "cannot connect: %s%s", err ? err_str(err) : "closed", session_tcp_remedy(p, err));
 	else if (err)
 		peer_error(p, "the TCP connection is lost: %s", err_str(err));
 	else if (c->state == BGP_OPENSENT)

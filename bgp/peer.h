@@ -191,6 +191,8 @@ bool session_negotiate(struct conn *c, const struct bgp_open *o, struct bgp_erro
 void session_close(struct conn *c, bool tell);
 /* What to do about a NOTIFICATION that we sent or received; "": nothing special. buf is lent. */
 const char *session_remedy(const struct peer *p, uint8_t code, uint8_t sub, bool sent, char *buf, size_t cap);
+/* The same about a TCP connection that did not come about, err -errno: ": words", or "". */
+const char *session_tcp_remedy(const struct peer *p, int err);
 
 /* ---- conn.c ---- */
 /* A new number and buffers; the state is not touched. */

@@ -1,4 +1,5 @@
 /* What to do about a NOTIFICATION: words for the operator, by code and subcode. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "bgp/peer.h"
@@ -17,7 +18,7 @@ static const struct remedy remedies[] = {
 	{BGP_ERR_OPEN, BGP_OPEN_BAD_ID, "give it a router id that is not 0.0.0.0",
 	 "it does not take our `router-id`: both ends must differ, and neither be 0.0.0.0"},
 	{BGP_ERR_OPEN, BGP_OPEN_BAD_HOLD, "set a hold time of 0, or 3 s and more there",
-	 "it does not take our `hold`: set a larger one here"},
+	 "it does not take our `hold-time`: set a larger one here"},
 	{BGP_ERR_OPEN, BGP_OPEN_BAD_CAP, "switch on a common address family here (`families`) or there",
 	 "it asks for a capability that we did not offer: compare `families` here with its address families"},
 	{BGP_ERR_HOLD, 0, "is the way to it up, both ways, and does a large packet pass (MTU)?",
@@ -46,4 +47,21 @@ const char *session_remedy(const struct peer *p, uint8_t code, uint8_t sub, bool
 	else
 		snprintf(buf, cap, "%s", text ? text : "");
 	return buf;
+}
+
+const char *session_tcp_remedy(const struct peer *p, int err)
+{
+	switch (-err) {
+	case ECONNREFUSED:
+		return ": does BGP run there, with this gateway as a neighbor?";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return ": is there a route to it?";
+	case ETIMEDOUT: /* a segment of another key, or without one, is dropped unanswered: RFC 2385 */
+		return p->cfg.has_password
+			       ? ": is there a way to it, does BGP listen there, and is `password` the same at both "
+				 "ends?"
+			       : ": is there a way to it, does BGP listen there, and without a password (TCP-MD5)?";
+	}
+	return "";
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -219,10 +220,8 @@ enum fsm_event session_reconnect(struct conn *c)
 {
 	char addr[IP_STR];
 
-	peer_failed(
-		c->peer,
-		"no answer to the TCP connection to %s within %u s: is there a way to it, and does BGP listen there?",
-		ip_str(&c->peer->cfg.addr, addr), c->peer->cfg.connect_retry_s);
+	peer_failed(c->peer, "no answer to the TCP connection to %s within %u s%s", ip_str(&c->peer->cfg.addr, addr),
+		    c->peer->cfg.connect_retry_s, session_tcp_remedy(c->peer, -ETIMEDOUT));
 	session_close(c, true);
 	session_timer(c, T_RETRY, peer_jitter(c->peer, 1000ull * c->peer->cfg.connect_retry_s));
 	return session_connect(c);

@@ -313,6 +313,29 @@ static void failed_attempts_do_not_hide_the_real_cause(void **state)
 	assert_non_null(strstr(rig_info(&r).last_error, "timed out"));
 }
 
+/* RFC 2385: a segment signed with another key has no answer at all. */
+static void an_unanswered_attempt_names_the_password(void **state)
+{
+	(void)state;
+	for (unsigned has = 0; has < 2; has++) {
+		const char *words = has ? "`password` the same at both ends" : "without a password (TCP-MD5)";
+
+		rig_free(&r);
+		rig_new(&r);
+		r.row[0].has_password = has;
+		rig_config(&r);
+		rig_run(&r, 11000);
+		assert_non_null(strstr(r.cause, "no answer"));
+		assert_non_null(strstr(rig_info(&r).last_error, words));
+		bgp_closed(r.b, rig_last(&r)->id, -ETIMEDOUT, r.now);
+		assert_non_null(strstr(rig_info(&r).last_error, "cannot connect"));
+		assert_non_null(strstr(rig_info(&r).last_error, words));
+	}
+	rig_run(&r, 11000);
+	bgp_closed(r.b, rig_last(&r)->id, -ECONNREFUSED, r.now);
+	assert_non_null(strstr(rig_info(&r).last_error, "does BGP run there"));
+}
+
 static void an_unanswered_attempt_is_given_up(void **state)
 {
 	struct rig_conn *c;
@@ -796,6 +819,7 @@ int main(void)
 		T(failed_attempts_are_repeated_soon_then_at_connect_retry),
 		T(failed_attempts_do_not_hide_the_real_cause),
 		T(an_unanswered_attempt_is_given_up),
+		T(an_unanswered_attempt_names_the_password),
 		T(an_error_of_connect_itself_is_a_failed_attempt),
 		T(send_hold_ends_with_its_connection),
 		T(a_session_ends_the_pause),
