@@ -1,7 +1,8 @@
 /* Which set goes to a peer: RFC 1997, the export policy, and what eBGP changes. RFC 4271 5.1, 9.1.3, 9.2.
  *
  *   best path -> not back to whom it is from -> NO_EXPORT, NO_ADVERTISE (1997) -> next hop and MED as a neighbour sees them
- *   (5.1.3, 5.1.4) -> export policy (which may set both) -> own AS in front (5.1.2), LOCAL_PREF off (5.1.5)
+ *   (5.1.3, 5.1.4) -> export policy (which may set both) -> own AS in front (5.1.2), LOCAL_PREF off (5.1.5), extended
+ *   communities that are not transitive off (4360 6)
  *
  * The next hop goes before the policy, so that `set next_hop` is told from a learned one that is the same. A path with the
  * peer's own AS in it is sent: the peer refuses it (as FRR and BIRD do by default).
@@ -68,6 +69,22 @@ static const struct bgp_attrs *base_of(struct rib *r, const struct rib_session *
 	return intern_get(r->in, &d.a);
 }
 
+/* RFC 4360 6: an extended community that is not transitive does not go into another AS. */
+static int drop_not_transitive(struct bgp_attrs_draft *d, const struct bgp_attrs *a)
+{
+	enum { SIZE = 8, NOT_TRANSITIVE = 0x40 };
+	uint8_t keep[BGP_ATTRS_DATA_MAX];
+	const uint8_t *ext = attr_ext(a);
+	size_t len = 0;
+
+	for (size_t at = 0; at + SIZE <= a->ext_len; at += SIZE)
+		if (!(ext[at] & NOT_TRANSITIVE)) {
+			memcpy(&keep[len], &ext[at], SIZE);
+			len += SIZE;
+		}
+	return len == a->ext_len ? 0 : attr_set_part(d, 2, keep, len);
+}
+
 /* What the policy said, as it goes on the wire. NULL: it cannot. */
 static const struct bgp_attrs *wire_of(struct rib *r, const struct rib_peer *p, uint8_t family,
 				       const struct bgp_attrs *a)
@@ -77,7 +94,7 @@ static const struct bgp_attrs *wire_of(struct rib *r, const struct rib_peer *p, 
 	size_t len = aspath_prepend(attr_path(a), a->path_len, p->local_as, 1, path, sizeof(path));
 
 	attr_draft(&d, a);
-	if (len == 0 || attr_set_part(&d, 0, path, len))
+	if (len == 0 || attr_set_part(&d, 0, path, len) || (a->ext_len && drop_not_transitive(&d, a)))
 		return NULL;
 	d.a.has &= (uint8_t)~BGP_HAS_LOCAL_PREF;
 	d.a.local_pref = 0;

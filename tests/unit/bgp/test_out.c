@@ -113,6 +113,30 @@ static void what_is_not_ours_passes_unchanged(void **state)
 	assert_memory_equal(attr_other(a), other, sizeof(other)); /* the Partial bit is in it */
 }
 
+static void extended_communities_leave_only_if_transitive(void **state)
+{
+	static const uint8_t ext[] = {0x40, 4, 0, 1, 0, 0, 0, 9,  /* link bandwidth: not transitive */
+				      0x00, 2, 0, 1, 0, 0, 0, 7,  /* route target */
+				      0x43, 0, 0, 0, 0, 0, 0, 0}; /* origin validation state: not transitive */
+	const struct bgp_attrs *a;
+
+	(void)state;
+	two_peers("all");
+	announce_with("10.1.0.0/16", "10.0.0.1", 0, 0, 2, ext, sizeof(ext));
+	announce_with("10.2.0.0/16", "10.0.0.1", 0, 0, 2, ext, 8);
+	announce_with("10.3.0.0/16", "10.0.0.1", 0, 0, 2, ext + 8, 8);
+	rig_pull(&g);
+	for (unsigned i = 0; i < 2; i++) {
+		a = rig_held(&g, 1, i ? "10.1.0.0/16" : "10.3.0.0/16");
+		assert_int_equal(a->ext_len, 8);
+		assert_memory_equal(attr_ext(a), ext + 8, 8);
+		assert_int_equal(a->path_len, 10); /* two ASes: nothing else is touched */
+	}
+	a = rig_held(&g, 1, "10.2.0.0/16");
+	assert_non_null(a);
+	assert_int_equal(a->ext_len, 0);
+}
+
 static void well_known_communities_keep_a_route_here(void **state)
 {
 	static const uint32_t stay[] = {0xffffff01, 0xffffff02, 0xffffff03}, go[] = {0xffffff00, 0xffffff04};
@@ -785,6 +809,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_route_goes_to_the_others_as_ours, up, down),
 		cmocka_unit_test_setup_teardown(what_is_not_ours_passes_unchanged, up, down),
+		cmocka_unit_test_setup_teardown(extended_communities_leave_only_if_transitive, up, down),
 		cmocka_unit_test_setup_teardown(well_known_communities_keep_a_route_here, up, down),
 		cmocka_unit_test_setup_teardown(without_a_policy_only_end_of_rib_is_sent, up, down),
 		cmocka_unit_test_setup_teardown(a_policy_may_set_next_hop_and_med, up, down),
