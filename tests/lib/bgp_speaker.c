@@ -1,7 +1,9 @@
 /* A BGP speaker of the product's own parts, without a data plane: the core, its sockets and the config, in whatever network
  * namespace it is started. Every next hop is reachable, every prefix of `originate` is there. For tests and benchmarks.
  *
- * bgp_speaker --config FILE [--log-level SPEC]. Commands on stdin, one a line; each is answered by one line of JSON:
+ * bgp_speaker --config FILE [--log-level SPEC] [--peer NAME=ADDR,SOURCE]... --peer: that session runs between these two
+ * addresses instead of the config's, and so may be over IPv6, which the config refuses.
+ * Commands on stdin, one a line; each is answered by one line of JSON:
  *   summary | totals | neighbor P | received P [AFTER [MAX]] | routes P [AFTER [MAX]] | advertised P [AFTER [MAX]]
  *   best [AFTER [MAX]] | route PREFIX | config FILE | clear P [soft] | quit
  * AFTER: "-" from the start. {"error": "..."} says what was wrong. quit, SIGTERM and the end of stdin tell the peers Cease and
@@ -16,7 +18,15 @@
 #include "base/log.h"
 #include "controlplane/status_bgp.h"
 
-enum { LINE_MAX_LEN = 4096, WORDS_MAX = 5, BYE_MS = 1000, BYE_POLL_MS = 5 };
+enum { LINE_MAX_LEN = 4096, WORDS_MAX = 5, BYE_MS = 1000, BYE_POLL_MS = 5, OVERRIDES_MAX = 8 };
+
+/* --peer */
+struct override {
+	char name[CFG_NAME_MAX];
+	struct ip_addr addr, source;
+};
+static struct override overrides[OVERRIDES_MAX];
+static unsigned n_overrides;
 
 struct speaker {
 	struct loop loop;
@@ -42,6 +52,27 @@ static void wrong(const char *what)
 	answer(json_pack("{s:s}", "error", what));
 }
 
+static bool override_parse(char *text)
+{
+	struct override *o = n_overrides < OVERRIDES_MAX ? &overrides[n_overrides] : NULL;
+	char *addr = strchr(text, '='), *source = addr ? strchr(addr, ',') : NULL;
+
+	if (!o || !source || addr - text >= CFG_NAME_MAX)
+		return false;
+	*addr++ = *source++ = '\0';
+	snprintf(o->name, sizeof(o->name), "%s", text);
+	n_overrides++;
+	return !ip_parse(addr, &o->addr) && !ip_parse(source, &o->source) && o->addr.family == o->source.family;
+}
+
+static struct cfg_bgp_peer *peer_of(struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->bgp.n_peers; i++)
+		if (!strcmp(c->bgp.peer[i].name, name))
+			return &c->bgp.peer[i];
+	return NULL;
+}
+
 static struct config *load(const char *path)
 {
 	struct cfg_errors errs = {0};
@@ -50,6 +81,14 @@ static struct config *load(const char *path)
 	if (!c)
 		cfg_errors_print(&errs, path, STDERR_FILENO);
 	cfg_errors_free(&errs);
+	for (unsigned i = 0; c && i < n_overrides; i++) {
+		struct cfg_bgp_peer *p = peer_of(c, overrides[i].name);
+
+		if (!p)
+			continue;
+		p->addr = overrides[i].addr;
+		p->source = overrides[i].source;
+	}
 	return c;
 }
 
@@ -233,8 +272,10 @@ static void reload(void *ctx)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'}, {"log-level", required_argument, NULL, 'l'}, {0}};
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+					      {"log-level", required_argument, NULL, 'l'},
+					      {"peer", required_argument, NULL, 'p'},
+					      {0}};
 	static struct speaker s;
 	struct loop_ops ops = {&s, deadline, tick, turn, stop, reload};
 	const char *path = NULL;
@@ -243,7 +284,7 @@ int main(int argc, char **argv)
 	while ((k = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		if (k == 'c')
 			path = optarg;
-		else if (k != 'l' || log_set(optarg))
+		else if (k == 'p' ? !override_parse(optarg) : k != 'l' || log_set(optarg))
 			return 2;
 	s.config = path ? load(path) : NULL;
 	if (!s.config)

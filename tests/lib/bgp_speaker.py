@@ -8,16 +8,18 @@ import subprocess
 from netlab import BUILD, LabError, tail
 
 
-
 class BgpSpeaker:
-    """One bgp_speaker in a namespace of a lab; it ends with the lab."""
+    """One bgp_speaker in a namespace of a lab; it ends with the lab. peers: {name: (address, source)} in place of the file's."""
 
-    def __init__(self, ns, text, name="speaker", level="bgp=debug"):
+    def __init__(self, ns, text, name="speaker", level="bgp=debug", peers=None):
         self.ns, self.name = ns, name
         self.log = ns.lab.log(f"{ns.name}-{name}")
         self.path = os.path.join(ns.lab.dir, f"{name}.yaml")
         self._write(text)
-        argv = ns.argv([os.path.join(BUILD, "tests", "lib", "bgp_speaker"), "--config", self.path, "--log-level", level])
+        words = [os.path.join(BUILD, "tests", "lib", "bgp_speaker"), "--config", self.path, "--log-level", level]
+        for peer, (address, source) in (peers or {}).items():
+            words += ["--peer", f"{peer}={address},{source}"]
+        argv = ns.argv(words)
         with open(self.log, "ab") as err:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True, bufsize=1, preexec_fn=os.setsid
@@ -26,7 +28,7 @@ class BgpSpeaker:
         self.ask("summary")
 
     def _write(self, text):
-        with open(self.path, "w") as f:
+        with open(self.path, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:  # it may hold a password
             f.write(text)
 
     @property

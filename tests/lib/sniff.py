@@ -1,4 +1,4 @@
-"""Count the frames of one interface that hold a marker: sniff.py IFNAME MARKER
+"""Count the frames of one interface that hold a marker: sniff.py IFNAME MARKER (text, or 0x and octets in hex)
 
 Prints `ready` once it listens; ends at SIGTERM with one line of JSON: frames seen, frames with the marker, ESP-in-UDP
 frames, BGP's frames (TCP 179) with their TTLs by source address, and frames that the kernel had to drop (a count with
@@ -75,4 +75,5 @@ def main(ifname, marker):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2].encode())
+    word = sys.argv[2]
+    main(sys.argv[1], bytes.fromhex(word[2:]) if word.startswith("0x") else word.encode())
