@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
+enum { CLOCK_SET_MS = 500 };
+
 struct job {
 	uv_work_t req;
 	struct loop *loop;
@@ -27,6 +29,19 @@ int64_t loop_wall_s(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return ts.tv_sec;
+}
+
+int64_t loop_wall_at(uint64_t ms)
+{
+	static int64_t ahead; /* of the monotonic clock, ms */
+	struct timespec ts;
+	int64_t now;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	now = ts.tv_sec * 1000 + ts.tv_nsec / 1000000 - (int64_t)loop_now_ms();
+	if (now - ahead > CLOCK_SET_MS || ahead - now > CLOCK_SET_MS)
+		ahead = now;
+	return (ahead + (int64_t)ms) / 1000;
 }
 
 static void timer_due(uv_timer_t *t)

@@ -37,6 +37,8 @@ struct loop {
 uint64_t loop_now_ms(void);
 /* Wall clock in seconds since 1970, for what people read. */
 int64_t loop_wall_s(void);
+/* The same of a loop_now_ms() in the past or to come. Two calls for one time give one answer, unless the clock is set. */
+int64_t loop_wall_at(uint64_t ms);
 /* 0 or -errno. signals: catch them (tests do not). */
 int loop_init(struct loop *l, const struct loop_ops *ops, bool signals) MUST_USE;
 /* Runs until loop_end(); returns when no job is left in the pool. */

@@ -29,9 +29,7 @@ static void set_addr(json_t *o, const char *key, const struct ip_addr *a)
 /* Monotonic ms as seconds since 1970; 0: never. */
 static uint64_t wall_of(uint64_t at_ms)
 {
-	uint64_t now = loop_now_ms();
-
-	return at_ms ? (uint64_t)loop_wall_s() - (at_ms < now ? (now - at_ms) / 1000 : 0) : 0;
+	return at_ms ? (uint64_t)loop_wall_at(at_ms) : 0;
 }
 
 static void set_head(json_t *o, struct bgp_io *io)

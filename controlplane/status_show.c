@@ -72,13 +72,12 @@ static void set_id(json_t *o, const char *key, const struct cfg_id *id)
 static void set_times(json_t *o, uint64_t up_ms, uint64_t rekey_ms, uint64_t expires_ms)
 {
 	uint64_t now = loop_now_ms();
-	int64_t wall = loop_wall_s();
 
 	set_u64(o, "uptime_s", up_ms && up_ms < now ? (now - up_ms) / 1000 : 0);
 	set_u64(o, "rekey_in_s", rekey_ms > now ? (rekey_ms - now) / 1000 : 0);
 	set_u64(o, "expires_in_s", expires_ms > now ? (expires_ms - now) / 1000 : 0);
-	set_u64(o, "up_since", up_ms && up_ms <= now ? (uint64_t)(wall - (int64_t)((now - up_ms) / 1000)) : 0);
-	set_u64(o, "expires_at", expires_ms > now ? (uint64_t)(wall + (int64_t)((expires_ms - now) / 1000)) : 0);
+	set_u64(o, "up_since", up_ms && up_ms <= now ? (uint64_t)loop_wall_at(up_ms) : 0);
+	set_u64(o, "expires_at", expires_ms > now ? (uint64_t)loop_wall_at(expires_ms) : 0);
 }
 
 /* ---- tunnels ---- */

@@ -221,6 +221,24 @@ static void the_summary_has_its_fields(void **state)
 	json_decref(o);
 }
 
+/* Programs tell by it whether the session is still the same. */
+static void the_time_of_a_session_does_not_move(void **state)
+{
+	uint64_t until = loop_now_ms() + 1100;
+	json_int_t first = 0;
+
+	(void)state;
+	while (loop_now_ms() < until) {
+		json_t *o = status_bgp_neighbor(a.io, 0);
+
+		if (!first)
+			first = num(o, "since");
+		assert_int_equal(num(o, "since"), first);
+		json_decref(o);
+		poll(NULL, 0, 1);
+	}
+}
+
 static void a_neighbor_shows_its_session_and_its_socket(void **state)
 {
 	json_t *o = status_bgp_neighbor(a.io, 0), *tcp = json_object_get(o, "tcp");
@@ -380,6 +398,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_table_comes_whole_in_pages_of_any_size),
 		T(the_summary_has_its_fields),
+		T(the_time_of_a_session_does_not_move),
 		T(a_neighbor_shows_its_session_and_its_socket),
 		T(a_received_route_says_why_it_is_not_taken),
 		T(one_prefix_is_found_among_its_neighbours),
