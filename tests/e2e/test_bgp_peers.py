@@ -133,6 +133,8 @@ def test_md5_of_the_wrong_key_or_of_none(edge):
         )  # fmt: skip
         edge.bird.wait_established("up")
         never(edge, f"a session although FRR has {frr_lines or 'no key'}")
+        text = edge.gw.gwctl("show", "bgp", "neighbor", "frr").stdout
+        assert "`password` the same at both ends" in " ".join(text.split()), text
     assert "a-key" not in edge.gw.log_text() + edge.gw.gwctl("show", "bgp", "neighbor", "frr").stdout
 
 
@@ -173,7 +175,7 @@ def test_ipv6_routes_over_an_ipv4_session(edge):
     gw = edge.fresh(edge_yaml(peers(both, both)), frr, bird)
     for name, prefix, hop in (("frr", "2001:db8:50::/48", "2001:db8:11::2"), ("bird", "2001:db8:60::/48", "2001:db8:12::2")):
         row = gw.wait_path(name, prefix, "received-routes")
-        assert row["next_hop"] == hop, row
+        assert row["next_hop"] == hop and not row["best"], row  # nothing here forwards by it
     carries(edge)  # and IPv4 beside it
     gw.gwctl("bgp", "clear", "frr", "soft")
     edge.frr.configure(f"router bgp {AS_FRR}", "address-family ipv6 unicast", "no network 2001:db8:50::/48")

@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import tap  # noqa: E402
-from bgplab import AS_BIRD, AS_FRR, BIRD, BIRD_NET, FRR, FRR_LO, FRR_NET, GW_B, GW_F, Edge, bird_conf, edge_yaml, frr_conf  # noqa: E402
+from bgplab import AS_BIRD, AS_FRR, BIRD, BIRD_LO, BIRD_NET, FRR, FRR_LO, FRR_NET, GW_B, GW_F, Edge, bird_conf, edge_yaml, frr_conf  # noqa: E402
 from bgplab import peer_yaml  # noqa: E402
 from netlab import wait_for  # noqa: E402
 from topo import Pings  # noqa: E402
@@ -34,6 +34,20 @@ def test_frr_dies_and_returns(edge):
     edge.bird.wait_path(FRR_NET)
     wait_for("its routes are back", lambda: gw.ways(FRR_LO) == [FRR], 5)
     edge.frr.wait_path(BIRD_NET)
+    edge.crosses()
+
+
+def test_bird_dies_and_returns(edge):
+    gw = fresh(edge)
+    edge.bird.kill()
+    wait_for("its routes are gone from the data plane", lambda: not gw.ways(BIRD_LO), 12)
+    edge.frr.wait_gone(BIRD_NET)
+    assert edge.frr.flaps(GW_F) == (1, 0)
+    edge.bird.start()
+    gw.wait_bgp("bird")
+    edge.frr.wait_path(BIRD_NET)
+    wait_for("its routes are back", lambda: gw.ways(BIRD_LO) == [BIRD], 5)
+    edge.bird.wait_path(FRR_NET)
     edge.crosses()
 
 

@@ -172,6 +172,11 @@ def test_never_more_prefixes_out_than_may_be(edge):
     gw.gwctl("bgp", "clear", "bird", "soft")
     assert len(gw.bgp_paths("bird", "advertised-routes")) == 2
     assert sum(edge.bird.has(n) for n in [FRR_NET, *NETS]) == 2
+    # a reload lets more through, and fewer, without a reset
+    for limit in (3, 1):
+        gw.reload(edge_yaml(peers(None, {"max-prefix-out": limit})))
+        wait_for(f"{limit} at BIRD", lambda n=limit: sum(edge.bird.has(x) for x in [FRR_NET, *NETS]) == n, 10)
+    assert gw.bgp_neighbor("bird")["established"] == 1 and gw.bgp_state("bird") == "established"
 
 
 def test_refresh_asked_by_either_side(edge):
