@@ -193,6 +193,7 @@ OPENS = {
     "hold time 2": (bgp.open_message(THEIR_AS, hold=2), 2, 6, ""),
     "parameters run over": (bgp.open_message(THEIR_AS, params=bytes.fromhex("04020641")), 2, 0, ""),
     "a capability runs over": (bgp.open_message(THEIR_AS, params=bytes.fromhex("0402024104")), 2, 0, ""),
+    "another family only": (bgp.open_message(THEIR_AS, bgp.mp(25, 70)), 2, 7, "010400010001 010400020001"),
     "capability 65 of 2 octets": (bgp.open_message(THEIR_AS, bgp.cap(65, b"\xfd\xe8")), 2, 0, ""),
     "octets behind the parameters": (bgp.open_message(THEIR_AS, params=bytes.fromhex("00020000")), 2, 0, ""),
 }
