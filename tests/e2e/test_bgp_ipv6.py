@@ -174,6 +174,19 @@ def test_the_peers_connect_over_ipv6(edge):
         assert sniffer.stop()["marked"] > 0, "no next hop of 32 octets was on the cable"
 
 
+def test_we_listen_before_our_address_is_there(edge):
+    """As the control plane does, which may be up before the TUN has its addresses."""
+    edge.stop()
+    edge.gw_ns.run("ip", "address", "del", f"{GW_F6}/64", "dev", "lan0")
+    try:
+        over_v6(edge, "passive", wait=["bird"])
+        with open(edge.speaker.log) as f:
+            assert "listen-failed" not in f.read()
+    finally:
+        edge.gw_ns.address("lan0", f"{GW_F6}/64")
+    wait_for("a session", lambda: edge.state("frr") == "Established", 20)
+
+
 def test_both_connect_over_ipv6_and_it_comes_back(edge):
     over_v6(edge)
     both_know(edge)
