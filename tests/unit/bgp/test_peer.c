@@ -463,7 +463,7 @@ static void a_notification_is_put_into_words_and_not_answered(void **state)
 	} rows[] = {
 		{2, 2, "another AS than 65050: correct `as` here or there"},
 		{2, 3, "`router-id`"},
-		{2, 6, "`hold`"},
+		{2, 6, "`hold-time`"},
 		{4, 0, "heard nothing from us"},
 		{6, 1, "`max-prefix-out`"},
 		{6, 2, "shut down there"},
