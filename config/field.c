@@ -349,37 +349,30 @@ void field_remote_id(struct load *l, const struct tree_node *n, void *tunnel)
 		read_id(l, n, &t->remote.id);
 }
 
-static unsigned index_of(const struct load *l, const struct cfg_tunnel *t)
+void field_secret(struct load *l, const struct tree_node *n, const struct field_secret *k, struct secret **out)
 {
-	return (unsigned)(t - l->c->tunnel);
-}
+	const char *s = load_value(l, n, k->inline_what);
 
-void field_psk(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	const char *s = load_value(l, n, "the pre-shared key in quotes");
-	struct cfg_tunnel *t = tunnel;
-
-	load_mark(l, &t->psk, n->line);
-	load_inline(l, "PSK", "psk-file", n->line);
+	load_mark(l, out, n->line);
+	load_inline(l, k->name, k->file_key, n->line);
 	if (!s)
 		return;
-	if (strlen(s) > CFG_PSK_MAX) {
-		load_error(l, n->line, "the PSK is longer than %d octets", CFG_PSK_MAX);
+	if (strlen(s) > k->max) {
+		load_error(l, n->line, "the %s is longer than %u octets", k->name, k->max);
 		return;
 	}
-	if (!l->secrets || t->psk) /* both given: check.c says so */
+	if (!l->secrets || *out) /* both given: the checks say so */
 		return;
-	t->psk = xcalloc(1, sizeof(*t->psk));
-	if (secret_set(t->psk, s, strlen(s)) < 0)
-		load_error(l, n->line, "the PSK is longer than %d octets", CFG_PSK_MAX);
+	*out = xcalloc(1, sizeof(**out));
+	if (secret_set(*out, s, strlen(s)) < 0)
+		load_error(l, n->line, "the %s is longer than %u octets", k->name, k->max);
 }
 
-void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel)
+void field_secret_file(struct load *l, const struct tree_node *n, const struct field_secret *k, char **file,
+		       struct secret **out)
 {
-	const char *s = load_value(l, n, "the path of a file that holds the pre-shared key");
-	struct cfg_tunnel *t = tunnel;
-	char **file = &l->c->psk_file[index_of(l, t)];
-	struct secret psk = {0};
+	const char *s = load_value(l, n, k->file_what);
+	struct secret got = {0};
 	char err[512];
 
 	load_mark(l, file, n->line);
@@ -388,13 +381,30 @@ void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel)
 	*file = xstrdup(s);
 	if (!l->secrets)
 		return;
-	if (psk_read(l->dir, s, "PSK", CFG_PSK_MAX, &psk, err, sizeof(err)) < 0) {
+	if (psk_read(l->dir, s, k->name, k->max, &got, err, sizeof(err)) < 0) {
 		load_error(l, n->line, "%s", err);
-	} else if (!t->psk) { /* both given: check.c says so */
-		t->psk = xcalloc(1, sizeof(*t->psk));
-		*t->psk = psk;
+	} else if (!*out) { /* both given: the checks say so */
+		*out = xcalloc(1, sizeof(**out));
+		**out = got;
 	}
-	secret_fini(&psk);
+	secret_fini(&got);
+}
+
+static const struct field_secret psk = {"PSK", "psk-file", "the pre-shared key in quotes",
+					"the path of a file that holds the pre-shared key", CFG_PSK_MAX};
+
+void field_psk(struct load *l, const struct tree_node *n, void *tunnel)
+{
+	struct cfg_tunnel *t = tunnel;
+
+	field_secret(l, n, &psk, &t->psk);
+}
+
+void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel)
+{
+	struct cfg_tunnel *t = tunnel;
+
+	field_secret_file(l, n, &psk, &l->c->psk_file[t - l->c->tunnel], &t->psk);
 }
 
 static void read_proposal(struct load *l, const struct tree_node *n, enum proposal_of of, struct cfg_proposal *p,

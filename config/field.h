@@ -9,6 +9,16 @@ bool field_prefix(struct load *l, const struct tree_node *n, bool keep_host, str
 /* A name; false after an error. */
 bool field_name(struct load *l, const char *s, unsigned line, char out[CFG_NAME_MAX]);
 
+/* A secret that stands in the file itself, or in one of its own. *out is made; it stays when it is there already. */
+struct field_secret {
+	const char *name, *file_key; /* "PSK", "psk-file" */
+	const char *inline_what, *file_what;
+	unsigned max; /* octets */
+};
+void field_secret(struct load *l, const struct tree_node *n, const struct field_secret *k, struct secret **out);
+void field_secret_file(struct load *l, const struct tree_node *n, const struct field_secret *k, char **file,
+		       struct secret **out);
+
 void field_gateway_name(struct load *l, const struct tree_node *n, void *config);
 
 void field_workers(struct load *l, const struct tree_node *n, void *dataplane);

@@ -224,49 +224,23 @@ void field_bgp_families(struct load *l, const struct tree_node *n, void *peer)
 	}
 }
 
+static const struct field_secret password = {"password", "password-file", "the password in quotes",
+					     "the path of a file that holds the password", CFG_BGP_PASSWORD_MAX};
+
 void field_bgp_password(struct load *l, const struct tree_node *n, void *peer)
 {
-	const char *s = load_value(l, n, "the password in quotes");
 	struct cfg_bgp_peer *p = peer;
 
-	load_mark(l, &p->password, n->line);
 	p->has_password = true;
-	load_inline(l, "password", "password-file", n->line);
-	if (!s)
-		return;
-	if (strlen(s) > CFG_BGP_PASSWORD_MAX) {
-		load_error(l, n->line, "the password is longer than %d octets", CFG_BGP_PASSWORD_MAX);
-		return;
-	}
-	if (!l->secrets || p->password) /* both given: check_bgp.c says so */
-		return;
-	p->password = xcalloc(1, sizeof(*p->password));
-	if (secret_set(p->password, s, strlen(s)) < 0)
-		load_error(l, n->line, "the password is longer than %d octets", CFG_BGP_PASSWORD_MAX);
+	field_secret(l, n, &password, &p->password);
 }
 
 void field_bgp_password_file(struct load *l, const struct tree_node *n, void *peer)
 {
-	const char *s = load_value(l, n, "the path of a file that holds the password");
 	struct cfg_bgp_peer *p = peer;
-	char **file = &l->c->bgp.password_file[p - l->c->bgp.peer];
-	struct secret got = {0};
-	char err[512];
 
-	load_mark(l, file, n->line);
 	p->has_password = true;
-	if (!s)
-		return;
-	*file = xstrdup(s);
-	if (!l->secrets)
-		return;
-	if (psk_read(l->dir, s, "password", CFG_BGP_PASSWORD_MAX, &got, err, sizeof(err)) < 0) {
-		load_error(l, n->line, "%s", err);
-	} else if (!p->password) {
-		p->password = xcalloc(1, sizeof(*p->password));
-		*p->password = got;
-	}
-	secret_fini(&got);
+	field_secret_file(l, n, &password, &l->c->bgp.password_file[p - l->c->bgp.peer], &p->password);
 }
 
 void field_bgp_description(struct load *l, const struct tree_node *n, void *peer)
