@@ -6,7 +6,6 @@
 
 #include "base/xalloc.h"
 #include "config/field.h"
-#include "config/psk.h"
 #include "config/value.h"
 
 enum { AS_TRANS = 23456 };
