@@ -1,6 +1,5 @@
 #include "config/field_bgp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
