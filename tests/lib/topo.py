@@ -257,5 +257,10 @@ class Pings:
         return self.result()
 
     def result(self):
-        sent, received, _ = netlab.ping_result(self.process.popen.communicate(timeout=60)[0])
+        popen = self.process.popen
+        text = popen.communicate(timeout=60)[0]
+        try:
+            sent, received, _ = netlab.ping_result(text)
+        except LabError as e:
+            raise LabError(f"{e} (exit code {popen.returncode}, {len(text)} octets)") from e
         return sent, received
