@@ -29,6 +29,7 @@ struct alg {
 	uint8_t iv_len, icv_len; /* octets on the wire */
 	bool aead;
 	bool ike, esp; /* where it may be used */
+	bool legacy;   /* only where the tunnel says `legacy: true`; each use is warned of once */
 };
 
 /* All rows; *n gets their count. */

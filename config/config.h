@@ -30,6 +30,8 @@ enum {
 	CFG_BGP_PEERS_MAX = 1024,
 	CFG_BGP_PASSWORD_MAX = 80, /* octets of a TCP-MD5 key: the kernel's limit */
 	CFG_COMMUNITIES_MAX = 16,  /* in one condition or action */
+	CFG_CERT_FILES_MAX = 8,    /* per kind of file in a tunnel */
+	CFG_CERT_FILE_SIZE = 1 << 20,
 };
 
 #define CFG_TUN_DEFAULT "esplanade%d"
@@ -39,6 +41,13 @@ enum cfg_start { CFG_START_ALWAYS, CFG_START_ON_TRAFFIC, CFG_START_RESPOND_ONLY 
 enum cfg_encap { CFG_ENCAP_AUTO, CFG_ENCAP_FORCE, CFG_ENCAP_NEVER };
 enum cfg_mode { CFG_MODE_TUNNEL, CFG_MODE_TRANSPORT };
 enum cfg_df { CFG_DF_COPY, CFG_DF_SET, CFG_DF_CLEAR };
+enum cfg_fragment { CFG_FRAGMENT_BEFORE, CFG_FRAGMENT_AFTER };
+enum cfg_esn { CFG_ESN_PREFER, CFG_ESN_REQUIRE, CFG_ESN_NO };
+/* one: all selectors in one child SA; per-selector: one child SA for each pair, for peers that take one pair per SA */
+enum cfg_children { CFG_CHILDREN_ONE, CFG_CHILDREN_PER_SELECTOR };
+enum { CFG_MSS_AUTO = 0, CFG_MSS_OFF = UINT16_MAX, CFG_DSCP_COPY = 0xff };
+/* Presets of a tunnel: data (kind.c), not code; what the file says overrides them. */
+enum cfg_tunnel_kind { CFG_TUNNEL_PLAIN, CFG_TUNNEL_AZURE_VPN_GATEWAY, CFG_TUNNEL_WINDOWS_RRAS, CFG_TUNNEL_AWS_VPN };
 
 /* RFC 7296 3.5: identification types, with their wire numbers. */
 enum cfg_id_type {
@@ -73,7 +82,8 @@ struct cfg_dataplane {
 	bool hugepages_set, hugepages; /* unset: used when there are some */
 	uint32_t memory_mb;            /* 0: computed */
 	uint32_t sa_max;               /* SA slots; power of two, default 4096 */
-	uint32_t routes_max;           /* FIB entries, default 65536 */
+	uint32_t routes_max;           /* FIB entries, IPv4, default 65536 */
+	uint32_t routes6_max;          /* IPv6, default 16384 */
 	char tun[16];                  /* name of the TUN device; default "esplanade%d": the kernel numbers it */
 };
 
@@ -103,12 +113,34 @@ struct cfg_ts {
 	uint16_t remote_port_lo, remote_port_hi;
 };
 
+/* A file that the config names, read at load time. */
+struct cfg_file {
+	char *path; /* as written */
+	uint8_t *p; /* NULL where secrets are not read: the private key's */
+	size_t len;
+	unsigned line;
+};
+
+/* Authentication by certificates (RFC 7296 2.15, RFC 7427). Files are PEM (any number of objects) or DER; this room reads their
+ * octets, the IKE core what is in them (ike_tunnel_check()). Never changed, shared by reference. */
+struct cfg_certs {
+	unsigned refs;
+	struct cfg_file cert[CFG_CERT_FILES_MAX]; /* ours first, then intermediates */
+	struct cfg_file key;                      /* mode 0600 or stricter, as a PSK's */
+	struct cfg_file ca[CFG_CERT_FILES_MAX];   /* whom the peer's chain must end at */
+	struct cfg_file crl[CFG_CERT_FILES_MAX];
+	unsigned n_cert, n_ca, n_crl;
+	bool crl_strict; /* no valid CRL of an issuer in the chain: refused */
+};
+
 struct cfg_tunnel {
 	char name[CFG_NAME_MAX];
 	unsigned line;
+	uint8_t kind; /* enum cfg_tunnel_kind */
 	struct {
 		char port[CFG_NAME_MAX];
-		struct ip_addr addr; /* given, or the port's first IPv4 address (check.c fills it) */
+		struct ip_addr
+			addr; /* given, or the port's first address of the remote's family, IPv4 first (check.c fills it) */
 		struct cfg_id id;
 	} local;
 	struct {
@@ -117,10 +149,15 @@ struct cfg_tunnel {
 		char name[256];      /* FQDN to resolve; "" when an address or `any` was given */
 	} remote;
 	struct secret *psk;
+	struct cfg_certs *certs; /* NULL: PSK. Exactly one of both */
 	struct {
 		struct cfg_proposal proposal[CFG_PROPOSALS_MAX];
-		unsigned n_proposals; /* defaults are filled in by load.c */
-		uint32_t lifetime_s;  /* rekey at 85..95 % of it, jittered; default 86400 */
+		unsigned n_proposals;  /* defaults are filled in by load.c */
+		uint32_t lifetime_s;   /* rekey at 85..95 % of it, jittered; default 86400 */
+		bool legacy;           /* algorithms that are only kept for old peers (alg.h) may be named */
+		bool no_fragmentation; /* RFC 7383 is not offered */
+		uint16_t
+			fragment_size; /* octets of an IKE datagram's IP packet above which it is sent in fragments; default 1280 */
 	} ike;
 	struct {
 		struct cfg_proposal proposal[CFG_PROPOSALS_MAX];
@@ -128,11 +165,16 @@ struct cfg_tunnel {
 		uint32_t lifetime_s;       /* default 3600 */
 		uint64_t lifetime_bytes;   /* 0: none */
 		uint64_t lifetime_packets; /* 0: none (the 2^32 stop is always there) */
+		uint8_t esn;               /* enum cfg_esn; default PREFER */
 		uint16_t replay_window;    /* a power of two in 64..1024, default 1024; 0 switches it off */
 	} esp;
 	struct cfg_ts ts[CFG_TS_MAX];
-	unsigned n_ts;                        /* 1..3 in this release. `any`: one pair 0.0.0.0/0 <-> 0.0.0.0/0 */
+	unsigned n_ts;                        /* `any`: 0.0.0.0/0 <-> 0.0.0.0/0 and ::/0 <-> ::/0, one child */
+	uint8_t children;                     /* enum cfg_children */
 	uint8_t mode;                         /* enum cfg_mode */
+	uint8_t fragment;                     /* enum cfg_fragment */
+	uint8_t dscp;                         /* of the outer header: CFG_DSCP_COPY or 0..63 */
+	uint16_t mss;                         /* CFG_MSS_AUTO, CFG_MSS_OFF, or octets of TCP payload */
 	uint8_t encap;                        /* enum cfg_encap */
 	uint8_t start;                        /* enum cfg_start */
 	uint8_t df;                           /* enum cfg_df */
@@ -278,6 +320,11 @@ void cfg_errors_print(const struct cfg_errors *errs, const char *path, int fd);
 void cfg_errors_free(struct cfg_errors *errs);
 
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);
+/* One more holder of c, and one less (the last one wipes and frees). NULL is fine. Same content? */
+struct cfg_certs *cfg_certs_ref(struct cfg_certs *c);
+void cfg_certs_unref(struct cfg_certs *c);
+bool cfg_certs_same(const struct cfg_certs *a, const struct cfg_certs *b);
+
 const struct cfg_port *config_port(const struct config *c, const char *name);
 const struct cfg_prefix_list *config_prefix_list(const struct config *c, const char *name);
 const struct cfg_as_path_list *config_as_path_list(const struct config *c, const char *name);

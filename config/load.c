@@ -112,6 +112,7 @@ static struct config *config_new(void)
 	c->dataplane.n_workers = 1;
 	c->dataplane.sa_max = 4096;
 	c->dataplane.routes_max = 65536;
+	c->dataplane.routes6_max = 16384;
 	snprintf(c->dataplane.tun, sizeof(c->dataplane.tun), "%s", CFG_TUN_DEFAULT);
 	c->bgp.multipath = 8;
 	c->bgp.port = 179;

@@ -73,6 +73,8 @@ static void *room_tunnels(struct load *l, void *base, unsigned n, unsigned line,
 		t->esp.lifetime_s = 3600;
 		t->esp.replay_window = 1024;
 		t->dpd_s = 30;
+		t->dscp = CFG_DSCP_COPY;
+		t->ike.fragment_size = 1280;
 	}
 	*stride = sizeof(c->tunnel[0]);
 	return c->tunnel;

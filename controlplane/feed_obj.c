@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "controlplane/dp_ts.h"
 #include "controlplane/feed_state.h"
 
 /* ---- addresses ---- */
@@ -115,6 +116,16 @@ static bool send_tunnel(struct feed *f, struct tunnel *t)
 	s->port = t->port;
 	memcpy(s->local, t->cfg.local.addr.b, sizeof(s->local));
 	memcpy(s->name, t->cfg.name, sizeof(s->name));
+	if (t->peer.family == s->family)
+		memcpy(s->remote, t->peer.b, sizeof(s->remote));
+	s->mode = t->cfg.mode;
+	s->fragment = t->cfg.fragment;
+	s->dscp = t->cfg.dscp;
+	s->mss = t->cfg.mss;
+	s->n_ts = (uint8_t)t->cfg.n_ts;
+	s->n_children = t->cfg.children == CFG_CHILDREN_PER_SELECTOR ? s->n_ts : 1;
+	for (unsigned i = 0; i < t->cfg.n_ts; i++)
+		dp_ts_put(&s->ts[i], &t->cfg.ts[i]);
 	if (dp_send(f->dp, DP_CTL, &m, sizeof(*s), tunnel_answered, f, t->handle.slot))
 		return false;
 	f->in_flight++;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -20,6 +21,11 @@ static void env_keepalive(void *ctx, const struct ike_path *path)
 	struct gateway *g = ctx;
 
 	ike_io_keepalive(&g->io, path);
+}
+
+static int64_t env_wall_s(void *ctx UNUSED)
+{
+	return (int64_t)time(NULL);
 }
 
 static void env_random(void *ctx UNUSED, void *buf, size_t len)
@@ -179,6 +185,7 @@ struct ike_env gateway_env(struct gateway *g)
 				.send = env_send,
 				.keepalive = env_keepalive,
 				.random = env_random,
+				.wall_s = env_wall_s,
 				.path = env_path,
 				.spi_alloc = env_spi_alloc,
 				.spi_free = env_spi_free,

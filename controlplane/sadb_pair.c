@@ -1,3 +1,4 @@
+#include "controlplane/dp_ts.h"
 #include "controlplane/sadb_pair.h"
 
 #include <inttypes.h>
@@ -189,32 +190,8 @@ void sadb_pair_stop(struct sadb *s, struct pair *p, unsigned dir)
 static uint8_t suite_of(const struct alg *a)
 {
 	if (!a || a->id != ALG_ENCR_AES_GCM_16)
-		return MSG_SUITE_NONE;
-	return a->key_bits == 256   ? MSG_SUITE_AES256_GCM16
-	       : a->key_bits == 128 ? MSG_SUITE_AES128_GCM16
-				    : MSG_SUITE_NONE;
-}
-
-static void put_ts(struct msg_ts *to, const struct ip_prefix *p, uint16_t port_lo, uint16_t port_hi)
-{
-	struct ip_prefix any = {.addr = {.family = IP_V4}};
-	struct ip_addr lo, hi;
-
-	ip_prefix_range(p->addr.family == IP_NONE ? &any : p, &lo, &hi);
-	memcpy(to->lo, lo.b, sizeof(to->lo));
-	memcpy(to->hi, hi.b, sizeof(to->hi));
-	to->port_lo = port_lo;
-	to->port_hi = port_hi;
-}
-
-static void put_ts_pair(struct msg_ts_pair *to, const struct cfg_ts *ts)
-{
-	uint8_t family = ts->local.addr.family != IP_NONE ? ts->local.addr.family : ts->remote.addr.family;
-
-	to->family = family == IP_NONE ? IP_V4 : family;
-	to->proto = ts->protocol;
-	put_ts(&to->local, &ts->local, ts->local_port_lo, ts->local_port_hi);
-	put_ts(&to->remote, &ts->remote, ts->remote_port_lo, ts->remote_port_hi);
+		return MSG_ENCR_NONE;
+	return a->key_bits == 256 ? MSG_ENCR_AES256_GCM16 : a->key_bits == 128 ? MSG_ENCR_AES128_GCM16 : MSG_ENCR_NONE;
 }
 
 /* 85 to 95 % of limit, so that two ends with the same limit seldom rekey at the same time. RFC 7296 2.8 */
@@ -248,8 +225,8 @@ int sadb_pair_msg(const struct sadb *s, const struct pair *p, const struct ike_c
 {
 	memset(m, 0, sizeof(*m));
 	m->hdr.type = dir == MSG_DIR_IN ? MSG_SA_IN_ADD : MSG_SA_OUT_ADD;
-	m->suite = suite_of(h->encr);
-	if (m->suite == MSG_SUITE_NONE || h->key.len != h->encr->key_len || h->key.len > MSG_KEY_MAX)
+	m->encr = suite_of(h->encr);
+	if (m->encr == MSG_ENCR_NONE || h->key.len != h->encr->key_len || h->key.len > MSG_KEY_MAX)
 		return -ENOTSUP;
 	if (!h->n_ts || h->n_ts > MSG_TS_MAX)
 		return -E2BIG;
@@ -269,8 +246,9 @@ int sadb_pair_msg(const struct sadb *s, const struct pair *p, const struct ike_c
 	m->replay_window = dir == MSG_DIR_IN ? p->tunnel->cfg.esp.replay_window : 0;
 	put_limits(s, m, &p->tunnel->cfg, h->esn);
 	for (unsigned i = 0; i < h->n_ts; i++)
-		put_ts_pair(&m->ts[i], &h->ts[i]);
+		dp_ts_put(&m->ts[i], &h->ts[i]);
 	m->key_len = h->key.len;
 	memcpy(m->key, h->key.b, h->key.len);
+	m->child = h->child;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* What the stages remember about a packet, in the eight octets of the mbuf's first cache line that DPDK uses for the
  * RSS hash, so that it costs no further line. Valid from parse until tx.
  *
- * From parse_burst() on, the mbuf's data begins at the IPv4 header, is one segment, and pkt_len == data_len == the IP
- * total length (Ethernet padding is trimmed). m->port is the index of the port in the config (not DPDK's number) that
+ * From parse_burst() on, the mbuf's data begins at the IP header (IPv4, or IPv6 where PKT_V6 is set), is one segment, and
+ * pkt_len == data_len == the IP packet's length (Ethernet padding is trimmed). m->port is the index of the port in the config (not DPDK's number) that
  * the packet came in by, and after neigh_rewrite() the one it leaves by. IP and TCP/UDP checksums are always in the
  * packet: no stage asks a device for an offload.
  */
@@ -18,7 +18,7 @@
 
 /* What becomes of the packet where it is next taken up: set by classify, read by the worker that a handoff reaches. */
 enum pkt_kind {
-	PKT_CLEAR,  /* an IPv4 packet to be looked up in the FIB */
+	PKT_CLEAR,  /* an IP packet to be looked up in the FIB */
 	PKT_ESP,    /* ESP to us; pkt.esp_off says where */
 	PKT_TUNNEL, /* clear, through TTL and MTU, to be encrypted for tunnel pkt.next */
 	PKT_KIND_N
@@ -31,12 +31,13 @@ enum {
 	PKT_ENCAP = 1 << 3,    /* ESP came in UDP */
 	PKT_L2_MANY = 1 << 4,  /* came as link-layer broadcast or multicast */
 	PKT_TUN = 1 << 5,      /* made by this host's kernel: no TTL step, but it wants to hear of errors */
+	PKT_V6 = 1 << 6,       /* IPv6 */
 };
 
 struct pkt {
 	uint8_t kind;     /* enum pkt_kind */
 	uint8_t flags;    /* PKT_* */
-	uint16_t esp_off; /* ESP: octets from the IPv4 header to the ESP header */
+	uint16_t esp_off; /* ESP: octets from the IP header to the ESP header */
 	uint32_t next;    /* next hop's id (fib.h); TUNNEL: the tunnel's slot */
 };
 

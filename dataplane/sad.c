@@ -127,17 +127,16 @@ int sad_tunnel_del(struct sad *s, struct msg_handle h)
 	return 0;
 }
 
-static int suite_of(uint8_t msg_suite, enum crypto_suite *out)
+static int suite_of(uint8_t msg_encr, enum crypto_suite *out)
 {
-	switch ((enum msg_suite)msg_suite) {
-	case MSG_SUITE_AES128_GCM16:
+	switch ((enum msg_encr)msg_encr) {
+	case MSG_ENCR_AES128_GCM16:
 		*out = CRYPTO_AES128_GCM16;
 		return 0;
-	case MSG_SUITE_AES256_GCM16:
+	case MSG_ENCR_AES256_GCM16:
 		*out = CRYPTO_AES256_GCM16;
 		return 0;
-	case MSG_SUITE_NONE:
-	case MSG_SUITE_N:
+	default: /* the others are not here yet */
 		break;
 	}
 	return -ENOTSUP;
@@ -147,7 +146,7 @@ static int suite_of(uint8_t msg_suite, enum crypto_suite *out)
 static int add_check(struct worker *w, const struct msg_sa_add *m, enum crypto_suite *suite)
 {
 	struct sad *s = w->sad;
-	int err = suite_of(m->suite, suite);
+	int err = suite_of(m->encr, suite);
 
 	if (err != 0)
 		return err;

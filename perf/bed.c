@@ -179,7 +179,7 @@ static void install(uint32_t t, bool as_peer)
 	struct msg_sa_add in = {.sa = {t, 1},
 				.tunnel = {t, 1},
 				.spi = spi_make(t, 0x5a5a5a5a),
-				.suite = MSG_SUITE_AES256_GCM16,
+				.encr = MSG_ENCR_AES256_GCM16,
 				.family = 4,
 				.n_ts = 1,
 				.local = {192, 0, 2, 1},

@@ -9,9 +9,11 @@
 #include "ring/stats.h"
 
 XLIST_NAME(msg_type_name, MSG_TYPE_N, MSG_TYPES)
-XLIST_NAME(msg_suite_name, MSG_SUITE_N, MSG_SUITES)
+XLIST_NAME(msg_encr_name, MSG_ENCR_N, MSG_ENCRS)
+XLIST_NAME(msg_integ_name, MSG_INTEG_N, MSG_INTEGS)
 XLIST_NAME(msg_sa_drop_name, MSG_SA_DROP_N, MSG_SA_DROPS)
 XLIST_NAME(stats_drop_name, DROP_N, STATS_DROPS)
+XLIST_NAME(stats_stage_name, STATS_STAGE_N, STATS_STAGES)
 
 enum { ERRNO_MAX = 4095, MTU_MIN = 68 /* RFC 791 3.2 */, SPI_RESERVED = 255 /* RFC 4303 2.1 */ };
 
@@ -74,15 +76,6 @@ static bool name_ok(const char name[32])
 	return true;
 }
 
-static bool tunnel_set_ok(const union msg *m, const struct msg_limits *l)
-{
-	const struct msg_tunnel_set *t = (const void *)m;
-
-	return handle_ok(&t->tunnel, l->tunnels) && t->worker < l->workers && t->df < MSG_DF_N && t->pad == 0 &&
-	       (t->mtu == 0 || t->mtu >= MTU_MIN) && t->port < l->ports && host_ok(t->family, t->local) &&
-	       name_ok(t->name);
-}
-
 static bool tunnel_del_ok(const union msg *m, const struct msg_limits *l)
 {
 	return handle_ok(&((const struct msg_tunnel_del *)m)->tunnel, l->tunnels);
@@ -95,26 +88,73 @@ static bool ts_ok(const struct msg_ts *t, uint8_t family)
 	       t->port_lo <= t->port_hi;
 }
 
-static bool selectors_ok(const struct msg_sa_add *a)
+static bool selectors_ok(const struct msg_ts_pair ts[MSG_TS_MAX], unsigned n)
 {
-	if (a->n_ts < 1 || a->n_ts > MSG_TS_MAX)
+	if (n < 1 || n > MSG_TS_MAX)
 		return false;
-	for (unsigned i = 0; i < a->n_ts; i++) {
-		const struct msg_ts_pair *p = &a->ts[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct msg_ts_pair *p = &ts[i];
 
 		if (!ts_ok(&p->local, p->family) || !ts_ok(&p->remote, p->family) || !zero(p->pad, sizeof(p->pad)))
 			return false;
 	}
-	return zero(&a->ts[a->n_ts], (MSG_TS_MAX - a->n_ts) * sizeof(a->ts[0]));
+	return zero(&ts[n], (MSG_TS_MAX - n) * sizeof(ts[0]));
 }
 
-/* The key and its salt fill exactly what the suite says, RFC 4106 8.1; the rest of the field is zero. */
+static bool tunnel_set_ok(const union msg *m, const struct msg_limits *l)
+{
+	const struct msg_tunnel_set *t = (const void *)m;
+	bool remote_ok = zero(t->remote, sizeof(t->remote)) || host_ok(t->family, t->remote);
+
+	return handle_ok(&t->tunnel, l->tunnels) && t->worker < l->workers && t->df < MSG_DF_N &&
+	       t->mode < MSG_MODE_N && (t->mtu == 0 || t->mtu >= MTU_MIN) && t->port < l->ports &&
+	       t->fragment < MSG_FRAGMENT_N && (t->dscp == MSG_DSCP_COPY || t->dscp < 64) &&
+	       host_ok(t->family, t->local) && remote_ok && selectors_ok(t->ts, t->n_ts) &&
+	       (t->n_children == 1 || t->n_children == t->n_ts) && zero(t->pad, sizeof(t->pad)) && name_ok(t->name);
+}
+
+static const struct {
+	uint8_t key_len; /* octets, salt included */
+	bool aead;
+} encrs[MSG_ENCR_N] = {
+	[MSG_ENCR_AES128_GCM16] = {16 + 4, true}, [MSG_ENCR_AES192_GCM16] = {24 + 4, true},
+	[MSG_ENCR_AES256_GCM16] = {32 + 4, true}, [MSG_ENCR_CHACHA20_POLY1305] = {32 + 4, true},
+	[MSG_ENCR_AES128_GMAC] = {16 + 4, true},  [MSG_ENCR_AES192_GMAC] = {24 + 4, true},
+	[MSG_ENCR_AES256_GMAC] = {32 + 4, true},  [MSG_ENCR_AES128_CBC] = {16, false},
+	[MSG_ENCR_AES192_CBC] = {24, false},      [MSG_ENCR_AES256_CBC] = {32, false},
+	[MSG_ENCR_3DES_CBC] = {24, false},        [MSG_ENCR_NULL] = {0, false},
+};
+static const uint8_t integs[MSG_INTEG_N] = {
+	[MSG_INTEG_HMAC_SHA1_96] = 20,
+	[MSG_INTEG_HMAC_SHA256_128] = 32,
+	[MSG_INTEG_HMAC_SHA384_192] = 48,
+	[MSG_INTEG_HMAC_SHA512_256] = 64,
+};
+
+uint16_t msg_encr_key_len(unsigned encr)
+{
+	return encr < MSG_ENCR_N ? encrs[encr].key_len : 0;
+}
+
+uint16_t msg_integ_key_len(unsigned integ)
+{
+	return integ < MSG_INTEG_N ? integs[integ] : 0;
+}
+
+bool msg_encr_is_aead(unsigned encr)
+{
+	return encr < MSG_ENCR_N && encrs[encr].aead;
+}
+
+/* Key, salt and integrity key fill exactly what the algorithms say; the rest of the field is zero. An ICV there must be (RFC
+ * 8221 4: never encryption alone). */
 static bool key_ok(const struct msg_sa_add *a)
 {
-	static const uint8_t lens[MSG_SUITE_N] = {[MSG_SUITE_AES128_GCM16] = 16 + 4, [MSG_SUITE_AES256_GCM16] = 32 + 4};
-
-	return a->suite < MSG_SUITE_N && lens[a->suite] != 0 && a->key_len == lens[a->suite] &&
-	       zero(a->key + a->key_len, sizeof(a->key) - a->key_len);
+	if (a->encr == MSG_ENCR_NONE || a->encr >= MSG_ENCR_N || a->integ >= MSG_INTEG_N ||
+	    msg_encr_is_aead(a->encr) != (a->integ == MSG_INTEG_NONE))
+		return false;
+	return a->key_len == msg_encr_key_len(a->encr) + msg_integ_key_len(a->integ) &&
+	       zero(a->key + a->key_len, sizeof(a->key) - a->key_len) && zero(a->pad, sizeof(a->pad));
 }
 
 static bool window_ok(uint32_t n, uint32_t dir)
@@ -143,8 +183,9 @@ static bool sa_add_ok(const union msg *m, const struct msg_limits *l)
 	uint32_t dir = a->hdr.type == MSG_SA_IN_ADD ? MSG_DIR_IN : MSG_DIR_OUT;
 
 	return sa_ok(&a->sa, dir, l) && handle_ok(&a->tunnel, l->tunnels) && spi_ok(a->spi, dir, a->sa.slot) &&
-	       key_ok(a) && encap_ok(a) && host_ok(a->family, a->local) && host_ok(a->family, a->remote) &&
-	       window_ok(a->replay_window, dir) && limits_ok(a) && selectors_ok(a);
+	       a->child < MSG_CHILDREN_MAX && key_ok(a) && encap_ok(a) && host_ok(a->family, a->local) &&
+	       host_ok(a->family, a->remote) && window_ok(a->replay_window, dir) && limits_ok(a) &&
+	       selectors_ok(a->ts, a->n_ts);
 }
 
 static bool sa_del_ok(const union msg *m, const struct msg_limits *l)
@@ -267,7 +308,7 @@ static bool no_sa_ok(const union msg *m, const struct msg_limits *l)
 	const struct msg_no_sa *n = (const void *)m;
 
 	return handle_ok(&n->tunnel, l->tunnels) && addr_ok(n->family, n->src) && addr_ok(n->family, n->dst) &&
-	       zero(n->pad, sizeof(n->pad));
+	       n->child < MSG_CHILDREN_MAX && n->pad == 0;
 }
 
 static bool peer_moved_ok(const union msg *m, const struct msg_limits *l)

@@ -1,8 +1,8 @@
 /* The contract between the two processes: every message, who sends it, who answers.
  *
  * Shapes: fixed-size, uintN_t only, explicit padding, no pointers, no bool. Host byte order (one machine), except
- * addresses, which are network-order bytes. Commands and events are 512-octet slots, routes 64-octet records, IKE
- * datagrams 2048-octet slots.
+ * addresses, which are network-order bytes. Commands and events are 1024-octet slots (an SA with its keys and eight pairs of
+ * selectors fits), routes 64-octet records, IKE datagrams 2048-octet slots.
  *
  * Rule for the reader of any message: copy out, wipe the slot, publish the tail, msg_check_*(), then use. A message that
  * fails its check is counted and skipped; it is never a reason to stop.
@@ -20,18 +20,19 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/build.h"
 #include "base/xlist.h"
 
-#define MSG_LAYOUT 3 /* raise with every change of a struct or a number in ring/ */
+#define MSG_LAYOUT 4 /* raise with every change of a struct or a number in ring/ */
 
 /* The message structs view the bytes of a union msg: exempt from type-based alias analysis, so that a cast is sound. */
 #define MSG_VIEW __attribute__((may_alias))
 
-enum { MSG_SLOT = 512, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 65535 };
+enum { MSG_SLOT = 1024, MSG_ROUTE_SLOT = 64, MSG_IKE_SLOT = 2048, MSG_IKE_MAX = 65535 };
 
 /* clang-format off */
 #define MSG_TYPES(X)                                                                                         \
@@ -68,7 +69,7 @@ struct MSG_VIEW msg_hdr {
 	uint32_t pad;
 };
 
-/* What a 512-octet slot holds. */
+/* What a slot holds. */
 union MSG_VIEW msg {
 	struct msg_hdr hdr;
 	_Alignas(8) uint8_t bytes[MSG_SLOT];
@@ -94,17 +95,37 @@ struct MSG_VIEW msg_ts_pair {
 	uint8_t pad[2];
 };
 
-enum { MSG_TS_MAX = 3, MSG_KEY_MAX = 64 };
+enum { MSG_TS_MAX = 8, MSG_KEY_MAX = 128, MSG_CHILDREN_MAX = 8 };
 
-/* ESP suites of the data plane. Numbers are ours. */
+/* ESP algorithms of the data plane. Numbers are ours. Those with an ICV of their own (GCM, ChaCha20-Poly1305, GMAC) go with
+ * MSG_INTEG_NONE, the others never do. */
 /* clang-format off */
-#define MSG_SUITES(X) X(MSG_SUITE_NONE, "none") X(MSG_SUITE_AES128_GCM16, "AES-GCM-16-128") X(MSG_SUITE_AES256_GCM16, "AES-GCM-16-256")
+#define MSG_ENCRS(X)                                                                                        \
+	X(MSG_ENCR_NONE, "none") X(MSG_ENCR_AES128_GCM16, "AES-GCM-16-128") X(MSG_ENCR_AES256_GCM16, "AES-GCM-16-256") \
+	X(MSG_ENCR_AES192_GCM16, "AES-GCM-16-192") X(MSG_ENCR_CHACHA20_POLY1305, "ChaCha20-Poly1305")       \
+	X(MSG_ENCR_AES128_GMAC, "AES-GMAC-128") X(MSG_ENCR_AES192_GMAC, "AES-GMAC-192")                     \
+	X(MSG_ENCR_AES256_GMAC, "AES-GMAC-256") X(MSG_ENCR_AES128_CBC, "AES-CBC-128")                       \
+	X(MSG_ENCR_AES192_CBC, "AES-CBC-192") X(MSG_ENCR_AES256_CBC, "AES-CBC-256")                         \
+	X(MSG_ENCR_3DES_CBC, "3DES-CBC") X(MSG_ENCR_NULL, "NULL")
+#define MSG_INTEGS(X)                                                                                       \
+	X(MSG_INTEG_NONE, "none") X(MSG_INTEG_HMAC_SHA1_96, "HMAC-SHA1-96") X(MSG_INTEG_HMAC_SHA256_128, "HMAC-SHA2-256-128") \
+	X(MSG_INTEG_HMAC_SHA384_192, "HMAC-SHA2-384-192") X(MSG_INTEG_HMAC_SHA512_256, "HMAC-SHA2-512-256")
 /* clang-format on */
-XLIST_ENUM(msg_suite, MSG_SUITE_N, MSG_SUITES);
-const char *msg_suite_name(unsigned v);
+XLIST_ENUM(msg_encr, MSG_ENCR_N, MSG_ENCRS);
+XLIST_ENUM(msg_integ, MSG_INTEG_N, MSG_INTEGS);
+const char *msg_encr_name(unsigned v);
+const char *msg_integ_name(unsigned v);
+/* Octets of key, salt included (RFC 4106 8.1, 7634 2, 4543 5); 0: none such. */
+uint16_t msg_encr_key_len(unsigned encr);
+uint16_t msg_integ_key_len(unsigned integ); /* RFC 4868 2.1.1, 2404 2 */
+bool msg_encr_is_aead(unsigned encr);
 
 enum { MSG_SA_ENCAP_UDP = 1 << 0, MSG_SA_ESN = 1 << 1, MSG_SA_TRANSPORT = 1 << 2 };
 enum { MSG_DF_COPY, MSG_DF_SET, MSG_DF_CLEAR, MSG_DF_N };
+enum { MSG_MODE_TUNNEL, MSG_MODE_TRANSPORT, MSG_MODE_N };
+enum { MSG_FRAGMENT_BEFORE, MSG_FRAGMENT_AFTER, MSG_FRAGMENT_N };
+enum { MSG_MSS_AUTO = 0, MSG_MSS_OFF = UINT16_MAX };
+enum { MSG_DSCP_COPY = 0xff };
 
 /* TUNNEL_SET: make or change a tunnel. -> ctl, ACK. slot < limits.tunnels. */
 struct MSG_VIEW msg_tunnel_set {
@@ -113,11 +134,19 @@ struct MSG_VIEW msg_tunnel_set {
 	uint8_t worker; /* owner of all its SAs */
 	uint8_t family; /* of the outer addresses */
 	uint8_t df;     /* MSG_DF_* of the outer header */
-	uint8_t pad;
-	uint16_t mtu;  /* largest inner packet; 0: from the port's MTU and the SA's overhead */
-	uint16_t port; /* the local port's index in the config */
-	uint8_t local[16];
+	uint8_t mode; /* MSG_MODE_*; TRANSPORT: traffic between local and remote that the selectors name, and only the gateway's own */
+	uint16_t mtu;       /* largest inner packet; 0: from the port's MTU and the SA's overhead */
+	uint16_t port;      /* the local port's index in the config */
+	uint16_t mss;       /* MSG_MSS_AUTO, MSG_MSS_OFF, or octets of TCP payload */
+	uint8_t fragment;   /* MSG_FRAGMENT_*: too large packets are cut before or after the cipher */
+	uint8_t dscp;       /* of the outer header: MSG_DSCP_COPY or 0..63 */
+	uint8_t n_ts;       /* 1..MSG_TS_MAX */
+	uint8_t n_children; /* 1: one child SA carries all selectors; n_ts: one each, child i has ts[i] */
+	uint8_t pad[2];
+	uint8_t local[16], remote[16]; /* remote all zero: not known (yet) */
 	char name[32]; /* as in the config ([A-Za-z0-9][A-Za-z0-9_.-]*), NUL-terminated and filled with NUL */
+	struct msg_ts_pair
+		ts[MSG_TS_MAX]; /* the config's: which child a packet asks for, and what transport mode protects */
 };
 
 struct MSG_VIEW msg_tunnel_del {
@@ -126,20 +155,22 @@ struct MSG_VIEW msg_tunnel_del {
 };
 
 /* SA_IN_ADD, SA_OUT_ADD: one half of a child SA, with its key. -> owner worker, ACK. RFC 4301 4.4.2.1.
- * A key crosses once in its life; the reader wipes slot and copy. IN: spi_slot(spi) == sa.slot. OUT: replaces the tunnel's
- * TX SA between two bursts; the old one stays until SA_DEL. */
+ * A key crosses once in its life; the reader wipes slot and copy. IN: spi_slot(spi) == sa.slot. OUT: replaces the TX SA of
+ * the tunnel's same child between two bursts; the old one stays until SA_DEL. */
 struct MSG_VIEW msg_sa_add {
 	struct msg_hdr hdr;
 	struct msg_handle sa, tunnel;
 	uint32_t spi;                     /* as on the wire, host order; > 255 */
-	uint8_t suite;                    /* enum msg_suite */
+	uint8_t encr, integ;              /* enum msg_encr, msg_integ */
 	uint8_t flags;                    /* MSG_SA_* */
+	uint8_t child;                    /* < the tunnel's n_children */
 	uint8_t family;                   /* of local and remote */
 	uint8_t n_ts;                     /* 1..MSG_TS_MAX */
 	uint8_t local[16], remote[16];    /* outer addresses */
 	uint16_t local_port, remote_port; /* UDP encapsulation; else 0 */
 	uint16_t replay_window;           /* packets: 0 or a power of two in 64..1024; OUT: 0 */
-	uint16_t key_len;                 /* octets: key, then salt (RFC 4106 8.1) */
+	uint16_t key_len; /* octets: cipher key, its salt (RFC 4106 8.1), integrity key (RFC 7296 2.17) */
+	uint8_t pad[6];
 	/* 1..; soft <= hard; UINT64_MAX: none. Inner octets */
 	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
 	uint8_t key[MSG_KEY_MAX];
@@ -271,11 +302,13 @@ struct MSG_VIEW msg_sa_event {
 	struct msg_sa_counters c;
 };
 
-/* NO_SA: traffic for a tunnel without a TX SA (acquire; at most one a second and tunnel). */
+/* NO_SA: traffic for a tunnel without a TX SA for it (acquire; at most one a second and tunnel). Ports: 0 where it has none. */
 struct MSG_VIEW msg_no_sa {
 	struct msg_hdr hdr;
 	struct msg_handle tunnel;
-	uint8_t family, proto, pad[2];
+	uint8_t family, proto;
+	uint8_t child; /* that it asks for */
+	uint8_t pad;
 	uint16_t src_port, dst_port;
 	uint8_t src[16], dst[16];
 };
@@ -322,6 +355,7 @@ struct MSG_VIEW msg_ike {
 };
 
 _Static_assert(sizeof(struct msg_sa_add) <= MSG_SLOT, "an SA with its keys fits one slot");
+_Static_assert(sizeof(struct msg_tunnel_set) <= MSG_SLOT, "a tunnel fits one slot");
 _Static_assert(sizeof(struct msg_sa_event) <= MSG_SLOT, "an event fits one slot");
 _Static_assert(sizeof(struct msg_route) == MSG_ROUTE_SLOT, "route record");
 _Static_assert(sizeof(struct msg_ike) == MSG_IKE_SLOT, "IKE slot");

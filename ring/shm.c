@@ -55,7 +55,9 @@ uint32_t shm_struct_sum(void)
 		MSG_TYPE_N,
 		MSG_SA_DROP_N,
 		DROP_N,
-		MSG_SUITE_N,
+		MSG_ENCR_N,
+		MSG_INTEG_N,
+		STATS_STAGE_N,
 	};
 	uint32_t sum = 2166136261u; /* FNV-1a over words */
 

@@ -27,10 +27,21 @@
 	X(DROP_BLACKHOLE, "blackhole") X(DROP_TTL, "ttl-exceeded") X(DROP_TOO_BIG, "too-big")           \
 	X(DROP_RECURSION, "recursive-tunnel") X(DROP_NO_NEIGH, "no-neighbour") X(DROP_NO_MBUF, "no-mbuf") \
 	X(DROP_NO_HEADROOM, "no-headroom") X(DROP_TX_FULL, "tx-full") X(DROP_LINK_DOWN, "link-down") \
-	X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected") X(DROP_TUN_POLICED, "tun-policed")
+	X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected") X(DROP_TUN_POLICED, "tun-policed") \
+	X(DROP_EXT_HEADER, "bad-extension-header") X(DROP_BAD_ND, "bad-nd")             \
+	X(DROP_FRAG_OVERLAP, "fragment-overlap") X(DROP_REASM_FULL, "reassembly-full") X(DROP_REASM_TIMEOUT, "reassembly-timeout")
 /* clang-format on */
 XLIST_ENUM(stats_drop, DROP_N, STATS_DROPS);
 const char *stats_drop_name(unsigned v);
+
+/* Where a worker's cycles go. Sampled: one poll of many is measured, so only the quotient means something. */
+/* clang-format off */
+#define STATS_STAGES(X)                                                                                 \
+	X(STATS_RX, "rx") X(STATS_PARSE, "parse") X(STATS_DECRYPT, "decrypt") X(STATS_FORWARD, "forward") \
+	X(STATS_ENCRYPT, "encrypt") X(STATS_TX, "tx")
+/* clang-format on */
+XLIST_ENUM(stats_stage, STATS_STAGE_N, STATS_STAGES);
+const char *stats_stage_name(unsigned v);
 
 enum { STATS_PORTS_MAX = 16 };
 
@@ -41,6 +52,9 @@ struct stats_worker {
 	uint64_t bad_msgs;         /* commands that failed their check */
 	uint64_t evt_lost;         /* events for which the ring was full */
 	uint64_t to_tun, from_tun; /* packets to and from the kernel's own sockets */
+	struct {
+		uint64_t packets, cycles; /* TSC */
+	} stage[STATS_STAGE_N];
 	uint64_t drop[DROP_N];
 };
 
@@ -53,5 +67,7 @@ struct stats_port {
 struct stats_sa {
 	_Alignas(64) uint32_t gen;
 	uint32_t spi;
+	uint32_t mtu; /* OUT: largest inner packet now */
+	uint32_t pad;
 	struct msg_sa_counters c;
 };

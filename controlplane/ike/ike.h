@@ -13,7 +13,8 @@
  * (2.21.1, 2.4); an inbound child SA is acknowledged by the data plane before the message that makes the peer use it
  * leaves (2.8); keys are derived once, handed over once, wiped.
  *
- * RFCs: 7296, 5282 (GCM in SK), 8031 (x25519), 5903 (ECP), 3526 (MODP), 4868 (PRF), 4106 (ESP GCM), 3948 (keepalive).
+ * RFCs: 7296, 5282 (GCM in SK), 8031 (x25519), 5903 (ECP), 3526 (MODP), 4868 (PRF), 4106 (ESP GCM), 3948 (keepalive), 7383
+ * (fragmentation), 7427 (signatures).
  */
 #pragma once
 
@@ -42,13 +43,14 @@ struct ike_path {
 
 /* One half of a child SA for the data plane. Lent for the time of the call; keys in it are wiped afterwards. */
 struct ike_child_half {
-	uint32_t tunnel; /* index */
-	uint32_t spi;    /* host order. in: ours (from spi_alloc); out: the peer's */
-	uint32_t spi_in; /* our inbound SPI of the same pair: the pair's name in all events */
-	const struct alg *encr;
-	struct secret key;    /* key, then salt (RFC 4106 8.1) */
-	struct ike_path path; /* outer addresses and, where encap_udp, ports */
-	bool encap_udp;       /* RFC 3948 */
+	uint32_t tunnel;                /* index */
+	uint32_t spi;                   /* host order. in: ours (from spi_alloc); out: the peer's */
+	uint32_t spi_in;                /* our inbound SPI of the same pair: the pair's name in all events */
+	uint8_t child;                  /* which of the tunnel's children (cfg_tunnel.children), 0 where there is one */
+	const struct alg *encr, *integ; /* integ NULL: the cipher has an ICV of its own */
+	struct secret key;              /* cipher key, its salt (RFC 4106 8.1), integrity key: RFC 7296 2.17 */
+	struct ike_path path;           /* outer addresses and, where encap_udp, ports */
+	bool encap_udp;                 /* RFC 3948 */
 	bool esn;
 	bool transport;
 	unsigned n_ts;
@@ -85,6 +87,8 @@ struct ike_env {
 	/* RFC 3948 2.3: one octet 0xff to the peer's port 4500. */
 	void (*keepalive)(void *ctx, const struct ike_path *path);
 	void (*random)(void *ctx, void *buf, size_t len);
+	/* Seconds since 1970, for the validity of certificates and nothing else. */
+	int64_t (*wall_s)(void *ctx);
 	/* The path of a tunnel's first message (remote_port 500). 0; -EHOSTUNREACH: no address known yet, try later. */
 	int (*path)(void *ctx, uint32_t tunnel, struct ike_path *out);
 	/* A fresh inbound SPI for a child of this tunnel, in *spi. 0 or -errno (none left). spi_free: one that was never
@@ -124,6 +128,9 @@ struct ike *ike_new(const struct ike_env *env, const struct ike_limits *limits);
 /* Frees and wipes all; sends nothing (ike_shutdown() first, to say Delete). NULL is fine. */
 void ike_free(struct ike *k);
 
+/* Would ike_tunnel_set() take it? What the config room cannot see: certificates and keys that do not parse or fit together. 0, or
+ * -EINVAL and what is wrong and what to do about it in why. Reads nothing but cfg; any thread. */
+int ike_tunnel_check(const struct cfg_tunnel *cfg, char *why, size_t cap) MUST_USE;
 /* Make known or change tunnel `index` (< CFG_TUNNELS_MAX). cfg is lent until ike_tunnel_del or the next set. A change does
  * not touch living SAs. start: always tunnels initiate at the next tick. 0 or -errno. */
 int ike_tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg, uint64_t now_ms) MUST_USE;
@@ -139,7 +146,7 @@ enum ike_event_type {
 	IKE_EV_INSTALL_FAILED, /* tunnel, spi_in, err */
 	IKE_EV_CHILD_SOFT,     /* byte or packet limit near: rekey (tunnel, spi_in) */
 	IKE_EV_CHILD_HARD,     /* stopped by the data plane: delete and make anew */
-	IKE_EV_ACQUIRE,        /* traffic without an SA (tunnel) */
+	IKE_EV_ACQUIRE,        /* traffic without an SA (tunnel; child; ts: the packet, RFC 7296 2.9, where has_ts) */
 	IKE_EV_PEER_MOVED,     /* tunnel, spi_in, path: ESP of this pair came from there, authenticated */
 	IKE_EV_DP_LOST, /* the data plane restarted: all children are gone; make them anew on their IKE SAs, paced */
 	IKE_EV_UP,      /* by hand: start tunnel */
@@ -154,6 +161,9 @@ struct ike_event {
 	uint32_t spi_in;
 	int err;
 	struct ike_path path;
+	uint8_t child;
+	bool has_ts;
+	struct cfg_ts ts;
 };
 
 /* 0; -ENOENT: no such tunnel or nothing to act upon (by-hand events only, others are dropped silently). */
@@ -211,6 +221,7 @@ struct ike_child_info {
 	bool encap_udp, esn, transport;
 	struct ike_path path;
 	unsigned n_ts;
+	uint8_t child;
 	struct cfg_ts ts[CFG_TS_MAX];
 	uint64_t up_since_ms, rekey_at_ms, expires_at_ms;
 };

@@ -96,7 +96,7 @@ def test_messages_that_lie_are_refused_one_by_one(b):
         b.rings.ask(cmd, **o)
     for cmd, o in (
         # well formed, and still wrong: each gets its NACK
-        ("sa-in-add", dict(slot=pair.index, tunnel=pair.index, spi=pair.spi_in, key=pair.key_in, suite=pair.suite,
+        ("sa-in-add", dict(slot=pair.index, tunnel=pair.index, spi=pair.spi_in, key=pair.key_in, encr=pair.suite,
                            local=GW, remote="203.0.113.2")),
         ("sa-del", dict(slot=pair.index, gen=77, dir=IN)), ("sa-move", dict(slot=200, remote="203.0.113.3")),
         ("policy-set", {}), ("capture-start", {}),

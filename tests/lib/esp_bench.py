@@ -15,7 +15,7 @@ from scapy_peer import Rings, Scapy
 from wire import Ip4, echo, eth, ip4, udp
 
 GW, PEER, GW_LAN, HOST = "203.0.113.1", "203.0.113.2", "10.1.0.1", "10.1.0.10"
-AES128, AES256 = 1, 2  # enum msg_suite
+AES128, AES256 = 1, 2  # enum msg_encr
 IN, OUT = 0, 1
 SPI_SLOT_BITS = 20
 NH_LOCAL, NH_TUNNEL = 3, 2
@@ -62,7 +62,7 @@ class Pair:
         i = self.index
         way = cmd == "sa-in-add"
         o = {
-            "worker": self.worker, "slot": i, "tunnel": i, "suite": self.suite, "local": GW, "remote": PEER, "ts": [self.selectors()],
+            "worker": self.worker, "slot": i, "tunnel": i, "encr": self.suite, "local": GW, "remote": PEER, "ts": [self.selectors()],
             "spi": self.spi_in if way else self.spi_out, "key": self.key_in if way else self.key_out,
             "window": self.window if way else 0,
         }  # fmt: skip

@@ -22,6 +22,32 @@ static struct msg_handle handle(const json_t *o, const char *slot, const char *g
 	return (struct msg_handle){.slot = (uint32_t)ringctl_num(o, slot, 0), .gen = (uint32_t)ringctl_num(o, gen, 1)};
 }
 
+static void range(const json_t *o, const char *addrs, const char *ports, struct msg_ts *t, uint8_t *family)
+{
+	const json_t *a = json_object_get(o, addrs), *p = json_object_get(o, ports);
+	const char *lo = json_string_value(json_array_get(a, 0)), *hi = json_string_value(json_array_get(a, 1));
+
+	*family = addr(lo ? lo : "0.0.0.0", t->lo);
+	(void)addr(hi ? hi : "255.255.255.255", t->hi);
+	t->port_lo = (uint16_t)json_integer_value(json_array_get(p, 0));
+	t->port_hi = p ? (uint16_t)json_integer_value(json_array_get(p, 1)) : UINT16_MAX;
+}
+
+/* [{local: [lo, hi], remote: [lo, hi], proto, local_ports: [lo, hi], remote_ports: [lo, hi]}]; none: any */
+static uint8_t selectors(const json_t *ts, struct msg_ts_pair to[MSG_TS_MAX])
+{
+	uint8_t n = ts ? (uint8_t)json_array_size(ts) : 1;
+
+	for (unsigned i = 0; i < MSG_TS_MAX && i < n; i++) {
+		const json_t *t = json_array_get(ts, i);
+
+		to[i].proto = (uint8_t)ringctl_num(t, "proto", 0);
+		range(t, "local", "local_ports", &to[i].local, &to[i].family);
+		range(t, "remote", "remote_ports", &to[i].remote, &to[i].family);
+	}
+	return n;
+}
+
 /* slot gen worker local port df mtu name */
 static uint16_t make_tunnel_set(const json_t *o, union msg *m)
 {
@@ -34,31 +60,29 @@ static uint16_t make_tunnel_set(const json_t *o, union msg *m)
 	t->port = (uint16_t)ringctl_num(o, "port", 0);
 	t->family = addr(ringctl_text(o, "local"), t->local);
 	snprintf(t->name, sizeof(t->name), "%s", ringctl_text(o, "name"));
+	t->mode = (uint8_t)ringctl_num(o, "mode", MSG_MODE_TUNNEL);
+	t->mss = (uint16_t)ringctl_num(o, "mss", MSG_MSS_AUTO);
+	t->fragment = (uint8_t)ringctl_num(o, "fragment", MSG_FRAGMENT_BEFORE);
+	t->dscp = (uint8_t)ringctl_num(o, "dscp", MSG_DSCP_COPY);
+	t->n_children = (uint8_t)ringctl_num(o, "n_children", 1);
+	if (*ringctl_text(o, "remote"))
+		(void)addr(ringctl_text(o, "remote"), t->remote);
+	t->n_ts = selectors(json_object_get(o, "ts"), t->ts);
 	return sizeof(*t);
 }
 
-static void range(const json_t *o, const char *addrs, const char *ports, struct msg_ts *t, uint8_t *family)
-{
-	const json_t *a = json_object_get(o, addrs), *p = json_object_get(o, ports);
-	const char *lo = json_string_value(json_array_get(a, 0)), *hi = json_string_value(json_array_get(a, 1));
-
-	*family = addr(lo ? lo : "0.0.0.0", t->lo);
-	(void)addr(hi ? hi : "255.255.255.255", t->hi);
-	t->port_lo = (uint16_t)json_integer_value(json_array_get(p, 0));
-	t->port_hi = p ? (uint16_t)json_integer_value(json_array_get(p, 1)) : UINT16_MAX;
-}
-
-/* slot gen tunnel tunnel_gen spi suite key local remote [local_port remote_port] window soft_/hard_bytes/packets
+/* slot gen tunnel tunnel_gen spi encr integ child key local remote [local_port remote_port] window soft_/hard_bytes/packets
  * ts: [{local: [lo, hi], remote: [lo, hi], proto, local_ports: [lo, hi], remote_ports: [lo, hi]}] */
 static uint16_t make_sa_add(const json_t *o, union msg *m)
 {
 	struct msg_sa_add *a = (void *)m;
-	const json_t *ts = json_object_get(o, "ts");
 
 	a->sa = handle(o, "slot", "gen");
 	a->tunnel = handle(o, "tunnel", "tunnel_gen");
 	a->spi = (uint32_t)ringctl_num(o, "spi", 0);
-	a->suite = (uint8_t)ringctl_num(o, "suite", MSG_SUITE_AES256_GCM16);
+	a->encr = (uint8_t)ringctl_num(o, "encr", MSG_ENCR_AES256_GCM16);
+	a->integ = (uint8_t)ringctl_num(o, "integ", MSG_INTEG_NONE);
+	a->child = (uint8_t)ringctl_num(o, "child", 0);
 	a->key_len = (uint16_t)ringctl_unhex(ringctl_text(o, "key"), a->key, MSG_KEY_MAX);
 	a->family = addr(ringctl_text(o, "local"), a->local);
 	(void)addr(ringctl_text(o, "remote"), a->remote);
@@ -70,14 +94,7 @@ static uint16_t make_sa_add(const json_t *o, union msg *m)
 	a->hard_bytes = ringctl_num(o, "hard_bytes", UINT64_MAX);
 	a->soft_packets = ringctl_num(o, "soft_packets", UINT64_MAX);
 	a->hard_packets = ringctl_num(o, "hard_packets", UINT64_MAX);
-	a->n_ts = ts ? (uint8_t)json_array_size(ts) : 1;
-	for (unsigned i = 0; i < MSG_TS_MAX && i < a->n_ts; i++) {
-		const json_t *t = json_array_get(ts, i);
-
-		a->ts[i].proto = (uint8_t)ringctl_num(t, "proto", 0);
-		range(t, "local", "local_ports", &a->ts[i].local, &a->ts[i].family);
-		range(t, "remote", "remote_ports", &a->ts[i].remote, &a->ts[i].family);
-	}
+	a->n_ts = selectors(json_object_get(o, "ts"), a->ts);
 	return sizeof(*a);
 }
 

@@ -105,6 +105,12 @@ static void env_keepalive(void *ctx, const struct ike_path *path)
 	translate(n->s, n->id, &p); /* keeps the mapping, and nobody answers */
 }
 
+/* 2026-01-01 and the virtual time. */
+static int64_t env_wall_s(void *ctx)
+{
+	return 1767225600 + (int64_t)(((struct sim_node *)ctx)->s->now / 1000);
+}
+
 static void env_random(void *ctx, void *buf, size_t len)
 {
 	struct sim_node *n = ctx;
@@ -309,6 +315,7 @@ void sim_env_init(struct sim_node *n)
 		.send = env_send,
 		.keepalive = env_keepalive,
 		.random = env_random,
+		.wall_s = env_wall_s,
 		.path = env_path,
 		.spi_alloc = env_spi_alloc,
 		.spi_free = env_spi_free,

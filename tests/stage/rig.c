@@ -341,7 +341,7 @@ struct rig_sa rig_sa_make(uint32_t slot, uint32_t dir)
 			    .add = {.sa = {slot, 1},
 				    .tunnel = {0, 1},
 				    .spi = spi_make(slot, 0x12345678 + dir),
-				    .suite = MSG_SUITE_AES256_GCM16,
+				    .encr = MSG_ENCR_AES256_GCM16,
 				    .family = 4,
 				    .n_ts = 1,
 				    .local = {192, 0, 2, 1},

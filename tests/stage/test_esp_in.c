@@ -813,7 +813,7 @@ static void an_sa_that_we_cannot_do_is_refused(void **state)
 	(void)state;
 
 	bad = good;
-	bad.add.suite = MSG_SUITE_NONE;
+	bad.add.encr = MSG_ENCR_NONE;
 	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
 	bad = good;
 	bad.add.flags = MSG_SA_ESN;

@@ -171,7 +171,7 @@ static void aes_128_works_beside_aes_256(void **state)
 	(void)state;
 
 	out = rig_sa_make(0, MSG_DIR_OUT);
-	out.add.suite = MSG_SUITE_AES128_GCM16;
+	out.add.encr = MSG_ENCR_AES128_GCM16;
 	out.add.key_len = 20;
 	assert_int_equal(rig_sa_add(&out, MSG_DIR_OUT), 0);
 	rig_udp(&ip, RIG_LAN_HOST, RIG_FAR_HOST, 777, 3);

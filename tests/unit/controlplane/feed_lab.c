@@ -131,6 +131,7 @@ struct tunnel *lab_tunnel(const char *name, const char *peer)
 	memset(&c, 0, sizeof(c));
 	snprintf(c.name, sizeof(c.name), "%s", name);
 	c.local.addr = ip_v4(0xcb00710a);
+	c.n_ts = 1;
 	if (peer)
 		assert_int_equal(ip_parse(peer, &c.remote.addr), 0);
 	t = tunnels_add(&lab.ts, &c);

@@ -59,6 +59,7 @@ static struct tunnel *add_tunnel(const char *name)
 	memset(&c, 0, sizeof(c));
 	snprintf(c.name, sizeof(c.name), "%s", name);
 	c.local.addr = ip_v4(0xcb00710a);
+	c.n_ts = 1;
 	c.start = CFG_START_ON_TRAFFIC; /* its routes count always */
 	t = tunnels_add(&ts, &c);
 	t->worker = 0;

@@ -39,7 +39,7 @@ static void a_pair_goes_to_its_worker_under_one_handle(void **state)
 	assert_int_equal(in->spi, spi);
 	assert_int_equal(in->sa.slot, spi_slot(spi));
 	assert_int_equal(out->spi, 0xcafe0000 + spi_slot(spi));
-	assert_int_equal(in->suite, MSG_SUITE_AES256_GCM16);
+	assert_int_equal(in->encr, MSG_ENCR_AES256_GCM16);
 	assert_int_equal(in->replay_window, 1024);
 	assert_int_equal(out->replay_window, 0);
 	assert_int_equal(in->hard_bytes, 1000000);

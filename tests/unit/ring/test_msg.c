@@ -48,23 +48,35 @@ struct field {
 	TS(st, p.local), TS(st, p.remote), F(st, p.family, GUARDED), F(st, p.proto, FREE), F(st, p.pad, GUARDED)
 
 static const struct field f_head[] = {HDR(msg_sa_list)};
-static const struct field f_tunnel_set[] = {HDR(msg_tunnel_set),
-					    HANDLE(msg_tunnel_set, tunnel),
-					    F(msg_tunnel_set, worker, GUARDED),
-					    F(msg_tunnel_set, family, GUARDED),
-					    F(msg_tunnel_set, df, GUARDED),
-					    F(msg_tunnel_set, pad, GUARDED),
-					    F(msg_tunnel_set, mtu, GUARDED),
-					    F(msg_tunnel_set, port, GUARDED),
-					    IPV4(msg_tunnel_set, local),
-					    F(msg_tunnel_set, name, GUARDED)};
+static const struct field f_tunnel_set[] = {
+	HDR(msg_tunnel_set),
+	HANDLE(msg_tunnel_set, tunnel),
+	F(msg_tunnel_set, worker, GUARDED),
+	F(msg_tunnel_set, family, GUARDED),
+	F(msg_tunnel_set, df, GUARDED),
+	F(msg_tunnel_set, mode, GUARDED),
+	F(msg_tunnel_set, mtu, GUARDED),
+	F(msg_tunnel_set, port, GUARDED),
+	F(msg_tunnel_set, mss, FREE),
+	F(msg_tunnel_set, fragment, GUARDED),
+	F(msg_tunnel_set, dscp, GUARDED),
+	F(msg_tunnel_set, n_ts, GUARDED),
+	F(msg_tunnel_set, n_children, GUARDED),
+	F(msg_tunnel_set, pad, GUARDED),
+	IPV4(msg_tunnel_set, local),
+	IPV4(msg_tunnel_set, remote),
+	F(msg_tunnel_set, name, GUARDED),
+	TS_PAIR(msg_tunnel_set, ts[0]),
+	{"ts tail", offsetof(struct msg_tunnel_set, ts[1]), 7 * sizeof(struct msg_ts_pair), GUARDED}};
 static const struct field f_tunnel_del[] = {HDR(msg_tunnel_del), HANDLE(msg_tunnel_del, tunnel)};
 static const struct field f_sa_add[] = {HDR(msg_sa_add),
 					HANDLE(msg_sa_add, sa),
 					HANDLE(msg_sa_add, tunnel),
 					F(msg_sa_add, spi, GUARDED),
-					F(msg_sa_add, suite, GUARDED),
+					F(msg_sa_add, encr, GUARDED),
+					F(msg_sa_add, integ, GUARDED),
 					F(msg_sa_add, flags, GUARDED),
+					F(msg_sa_add, child, GUARDED),
 					F(msg_sa_add, family, GUARDED),
 					F(msg_sa_add, n_ts, GUARDED),
 					IPV4(msg_sa_add, local),
@@ -73,6 +85,7 @@ static const struct field f_sa_add[] = {HDR(msg_sa_add),
 					F(msg_sa_add, remote_port, GUARDED),
 					F(msg_sa_add, replay_window, GUARDED),
 					F(msg_sa_add, key_len, GUARDED),
+					F(msg_sa_add, pad, GUARDED),
 					F(msg_sa_add, soft_bytes, GUARDED),
 					F(msg_sa_add, hard_bytes, GUARDED),
 					F(msg_sa_add, soft_packets, GUARDED),
@@ -81,7 +94,8 @@ static const struct field f_sa_add[] = {HDR(msg_sa_add),
 					{"key tail", offsetof(struct msg_sa_add, key) + 36, MSG_KEY_MAX - 36, GUARDED},
 					TS_PAIR(msg_sa_add, ts[0]),
 					TS_PAIR(msg_sa_add, ts[1]),
-					F(msg_sa_add, ts[2], GUARDED) /* not counted by n_ts: zero */};
+					{"ts tail", offsetof(struct msg_sa_add, ts[2]), 6 * sizeof(struct msg_ts_pair),
+					 GUARDED} /* not counted by n_ts: zero */};
 static const struct field f_sa_del[] = {HDR(msg_sa_del), HANDLE(msg_sa_del, sa), F(msg_sa_del, dir, GUARDED),
 					F(msg_sa_del, pad, GUARDED)};
 static const struct field f_sa_move[] = {HDR(msg_sa_move),
@@ -136,6 +150,7 @@ static const struct field f_no_sa[] = {HDR(msg_no_sa),
 				       HANDLE(msg_no_sa, tunnel),
 				       F(msg_no_sa, family, GUARDED),
 				       F(msg_no_sa, proto, FREE),
+				       F(msg_no_sa, child, GUARDED),
 				       F(msg_no_sa, pad, GUARDED),
 				       F(msg_no_sa, src_port, FREE),
 				       F(msg_no_sa, dst_port, FREE),
@@ -374,10 +389,10 @@ static void another_generation_is_stale(void **state UNUSED)
 static void an_sa_is_checked_as_a_whole(void **state UNUSED)
 {
 	/* the key is exactly that of its suite */
-	BAD_SA(MSG_SA_IN_ADD, a->suite = MSG_SUITE_AES128_GCM16);
-	BAD_SA(MSG_SA_IN_ADD, a->suite = MSG_SUITE_AES128_GCM16; a->key_len = 20); /* 16 octets of key behind the end */
-	GOOD_SA(MSG_SA_IN_ADD, a->suite = MSG_SUITE_AES128_GCM16; a->key_len = 20; memset(a->key + 20, 0, 44));
-	BAD_SA(MSG_SA_IN_ADD, a->suite = MSG_SUITE_NONE; a->key_len = 0; memset(a->key, 0, MSG_KEY_MAX));
+	BAD_SA(MSG_SA_IN_ADD, a->encr = MSG_ENCR_AES128_GCM16);
+	BAD_SA(MSG_SA_IN_ADD, a->encr = MSG_ENCR_AES128_GCM16; a->key_len = 20); /* 16 octets of key behind the end */
+	GOOD_SA(MSG_SA_IN_ADD, a->encr = MSG_ENCR_AES128_GCM16; a->key_len = 20; memset(a->key + 20, 0, 44));
+	BAD_SA(MSG_SA_IN_ADD, a->encr = MSG_ENCR_NONE; a->key_len = 0; memset(a->key, 0, MSG_KEY_MAX));
 	BAD_SA(MSG_SA_IN_ADD, a->key_len = 65535);
 	/* RFC 4303 2.1 */
 	BAD_SA(MSG_SA_OUT_ADD, a->spi = 0);
@@ -511,8 +526,8 @@ static void every_number_has_a_name(void **state UNUSED)
 	for (unsigned i = 0; i < MSG_SA_DROP_N; i++)
 		assert_string_not_equal(msg_sa_drop_name(i), "?");
 	assert_string_equal(msg_type_name(MSG_TYPE_N), "?");
-	assert_string_equal(msg_suite_name(UINT32_MAX), "?");
-	assert_string_equal(msg_suite_name(MSG_SUITE_AES256_GCM16), "AES-GCM-16-256");
+	assert_string_equal(msg_encr_name(UINT32_MAX), "?");
+	assert_string_equal(msg_encr_name(MSG_ENCR_AES256_GCM16), "AES-GCM-16-256");
 }
 
 int main(void)

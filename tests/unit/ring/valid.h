@@ -26,7 +26,7 @@ static inline void valid_sa_add(struct msg_sa_add *a, unsigned type)
 				 .sa = {5, 1},
 				 .tunnel = {3, 1},
 				 .spi = spi_make(5, 0x87654321),
-				 .suite = MSG_SUITE_AES256_GCM16,
+				 .encr = MSG_ENCR_AES256_GCM16,
 				 .flags = MSG_SA_ENCAP_UDP,
 				 .family = 4,
 				 .n_ts = 2,
@@ -61,16 +61,21 @@ static inline bool valid_cmd(union msg *m, unsigned type)
 {
 	switch (type) {
 	case MSG_TUNNEL_SET:
-		*(struct msg_tunnel_set *)m =
-			(struct msg_tunnel_set){.hdr = valid_hdr(type, sizeof(struct msg_tunnel_set)),
-						.tunnel = {3, 1},
-						.worker = 1,
-						.family = 4,
-						.df = MSG_DF_SET,
-						.mtu = 68,
-						.port = 2,
-						.local = {192, 0, 2, 1},
-						.name = "azure-1.b_c"};
+		*(struct msg_tunnel_set *)m = (struct msg_tunnel_set){
+			.hdr = valid_hdr(type, sizeof(struct msg_tunnel_set)),
+			.tunnel = {3, 1},
+			.worker = 1,
+			.family = 4,
+			.df = MSG_DF_SET,
+			.mtu = 68,
+			.port = 2,
+			.local = {192, 0, 2, 1},
+			.remote = {192, 0, 2, 2},
+			.dscp = MSG_DSCP_COPY,
+			.n_ts = 1,
+			.n_children = 1,
+			.name = "azure-1.b_c",
+			.ts = {{.family = 4, .proto = 6, .local = valid_ts(), .remote = valid_ts()}}};
 		return true;
 	case MSG_TUNNEL_DEL:
 		*(struct msg_tunnel_del *)m = (struct msg_tunnel_del){
