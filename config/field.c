@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "config/proposal.h"
 #include "config/psk.h"
 #include "config/value.h"
 
@@ -73,7 +72,7 @@ bool field_prefix(struct load *l, const struct tree_node *n, bool keep_host, str
 	return true;
 }
 
-static bool read_address(struct load *l, const struct tree_node *n, const char *what, struct ip_addr *out)
+bool field_address(struct load *l, const struct tree_node *n, const char *what, struct ip_addr *out)
 {
 	const char *s = load_value(l, n, what);
 	struct ip_addr a;
@@ -241,7 +240,7 @@ void field_via(struct load *l, const struct tree_node *n, void *route)
 	struct cfg_route *r = route;
 
 	load_mark(l, &r->via, n->line);
-	read_address(l, n, "the next router's address", &r->via);
+	field_address(l, n, "the next router's address", &r->via);
 }
 
 void field_route_tunnel(struct load *l, const struct tree_node *n, void *route)
@@ -285,70 +284,6 @@ void field_blackhole(struct load *l, const struct tree_node *n, void *route)
 		load_error(l, n->line, "\"%s\" says nothing: write true, or leave `blackhole` out", load_show(n, show));
 }
 
-void field_local_port(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-	const char *s = load_value(l, n, "the name of a port");
-
-	load_mark(l, t->local.port, n->line);
-	if (s)
-		field_name(l, s, n->line, t->local.port);
-}
-
-void field_local_address(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	load_mark(l, &t->local.addr, n->line);
-	read_address(l, n, "an address of the port", &t->local.addr);
-}
-
-void field_remote_address(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-	struct ip_addr a;
-
-	load_mark(l, &t->remote.addr, n->line);
-	if (n->kind == TREE_VALUE && !strcmp(n->s, "any"))
-		return;
-	if (n->kind == TREE_VALUE && ip_parse(n->s, &a) < 0 && isalpha((unsigned char)n->s[0]) && !strchr(n->s, '/')) {
-		load_error(l, n->line, "names are not resolved in this release: write an address or `any`");
-	} else if (read_address(l, n, "the peer's address, or `any`", &t->remote.addr)) {
-		return;
-	}
-	t->remote.name[0] = '?'; /* no address, but not any either */
-}
-
-static void read_id(struct load *l, const struct tree_node *n, struct cfg_id *out)
-{
-	const char *s = load_value(l, n, "an identity such as 192.0.2.1, gw.example.net or user@example.net");
-	char show[80];
-
-	load_mark(l, out, n->line);
-	if (s && cfg_id_parse(s, out) < 0)
-		load_error(l, n->line,
-			   "\"%s\" is not an identity: write an address, a host name, user@host or key:HEX (256 octets "
-			   "at most)",
-			   load_show(n, show));
-}
-
-void field_local_id(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	read_id(l, n, &t->local.id);
-}
-
-void field_remote_id(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	if (n->kind == TREE_VALUE && !strcmp(n->s, "any"))
-		load_mark(l, &t->remote.id, n->line); /* check.c: only of a peer at any address */
-	else
-		read_id(l, n, &t->remote.id);
-}
-
 void field_secret(struct load *l, const struct tree_node *n, const struct field_secret *k, struct secret **out)
 {
 	const char *s = load_value(l, n, k->inline_what);
@@ -388,128 +323,4 @@ void field_secret_file(struct load *l, const struct tree_node *n, const struct f
 		**out = got;
 	}
 	secret_fini(&got);
-}
-
-static const struct field_secret psk = {"PSK", "psk-file", "the pre-shared key in quotes",
-					"the path of a file that holds the pre-shared key", CFG_PSK_MAX};
-
-void field_psk(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	field_secret(l, n, &psk, &t->psk);
-}
-
-void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	field_secret_file(l, n, &psk, &l->c->psk_file[t - l->c->tunnel], &t->psk);
-}
-
-static void read_proposal(struct load *l, const struct tree_node *n, enum proposal_of of, struct cfg_proposal *p,
-			  unsigned *n_p)
-{
-	const char *s = load_value(l, n,
-				   of == PROPOSAL_IKE ? "a proposal such as aes256gcm16-prfsha384-x25519"
-						      : "a proposal such as aes256gcm16");
-	char err[320], one[320], other[320], show[80];
-
-	if (!s)
-		return;
-	if (*n_p == CFG_PROPOSALS_MAX) {
-		load_error(l, n->line, "more than %d proposals: leave some out", CFG_PROPOSALS_MAX);
-		return;
-	}
-	if (proposal_parse(s, of, &p[*n_p], err, sizeof(err)) < 0) {
-		load_error(l, n->line, "\"%s\": %s", load_show(n, show), err);
-		memset(&p[*n_p], 0, sizeof(p[*n_p]));
-		return;
-	}
-	proposal_str(&p[*n_p], one, sizeof(one));
-	for (unsigned i = 0; i < *n_p; i++)
-		if (!strcmp(one, proposal_str(&p[i], other, sizeof(other)))) {
-			load_error(l, n->line, "%s stands in the list twice: leave one out", one);
-			memset(&p[*n_p], 0, sizeof(p[*n_p]));
-			return;
-		}
-	(*n_p)++;
-}
-
-/* One value, or a list of them. */
-static void read_proposals(struct load *l, const struct tree_node *n, enum proposal_of of, struct cfg_proposal *p,
-			   unsigned *n_p)
-{
-	load_mark(l, n_p, n->line);
-	if (n->kind != TREE_LIST) {
-		read_proposal(l, n, of, p, n_p);
-		return;
-	}
-	if (!n->n)
-		load_error(l, n->line, "the list is empty: write a proposal, or leave `proposals` out for the default");
-	for (const struct tree_node *c = n->first; c; c = c->next)
-		read_proposal(l, c, of, p, n_p);
-}
-
-void field_ike_proposals(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	read_proposals(l, n, PROPOSAL_IKE, t->ike.proposal, &t->ike.n_proposals);
-}
-
-void field_esp_proposals(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	struct cfg_tunnel *t = tunnel;
-
-	read_proposals(l, n, PROPOSAL_ESP, t->esp.proposal, &t->esp.n_proposals);
-}
-
-void field_mode(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	const char *s = load_value(l, n, "tunnel");
-	struct cfg_tunnel *t = tunnel;
-	char show[80];
-
-	if (!s)
-		return;
-	if (!strcmp(s, "tunnel"))
-		t->mode = CFG_MODE_TUNNEL;
-	else if (!strcmp(s, "transport"))
-		load_error(l, n->line, "transport mode is not in this release: write tunnel, or leave `mode` out");
-	else
-		load_error(l, n->line, "\"%s\" is not a mode: write tunnel, or leave `mode` out", load_show(n, show));
-}
-
-void field_tunnel_mtu(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	const char *s = load_value(l, n, "auto, or octets");
-	struct cfg_tunnel *t = tunnel;
-	char show[80];
-	uint64_t v;
-
-	load_mark(l, &t->mtu, n->line);
-	if (!s || !strcmp(s, "auto"))
-		return;
-	if (value_uint(s, &v) < 0 || v < 576 || v > 9216)
-		load_error(l, n->line, "\"%s\" is not an MTU: write auto, or 576 to 9216 octets", load_show(n, show));
-	else
-		t->mtu = (uint16_t)v;
-}
-
-void field_replay_window(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	const char *s = load_value(l, n, "a number of packets");
-	struct cfg_tunnel *t = tunnel;
-	char show[80];
-	uint64_t v;
-
-	if (!s)
-		return;
-	if (value_uint(s, &v) < 0 || v > 1024 || (v & (v - 1)) || (v && v < 64))
-		load_error(l, n->line,
-			   "\"%s\" is not a replay window: write 64, 128, 256, 512 or 1024 packets (0: off)",
-			   load_show(n, show));
-	else
-		t->esp.replay_window = (uint16_t)v;
 }

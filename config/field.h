@@ -6,6 +6,8 @@
 
 /* An address with length that keeps its host bits, IPv4. false after an error. */
 bool field_prefix(struct load *l, const struct tree_node *n, bool keep_host, struct ip_prefix *out);
+/* An address of one host; false after an error ("write `what`"). */
+bool field_address(struct load *l, const struct tree_node *n, const char *what, struct ip_addr *out);
 /* A name; false after an error. */
 bool field_name(struct load *l, const char *s, unsigned line, char out[CFG_NAME_MAX]);
 
@@ -29,15 +31,3 @@ void field_to(struct load *l, const struct tree_node *n, void *route);
 void field_via(struct load *l, const struct tree_node *n, void *route);
 void field_route_tunnel(struct load *l, const struct tree_node *n, void *route);
 void field_blackhole(struct load *l, const struct tree_node *n, void *route);
-void field_local_port(struct load *l, const struct tree_node *n, void *tunnel);
-void field_local_address(struct load *l, const struct tree_node *n, void *tunnel);
-void field_remote_address(struct load *l, const struct tree_node *n, void *tunnel);
-void field_local_id(struct load *l, const struct tree_node *n, void *tunnel);
-void field_remote_id(struct load *l, const struct tree_node *n, void *tunnel);
-void field_psk(struct load *l, const struct tree_node *n, void *tunnel);
-void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel);
-void field_ike_proposals(struct load *l, const struct tree_node *n, void *tunnel);
-void field_esp_proposals(struct load *l, const struct tree_node *n, void *tunnel);
-void field_mode(struct load *l, const struct tree_node *n, void *tunnel);
-void field_tunnel_mtu(struct load *l, const struct tree_node *n, void *tunnel);
-void field_replay_window(struct load *l, const struct tree_node *n, void *tunnel);

@@ -85,8 +85,6 @@ static void rule_deny(struct load *l, const struct tree_node *n, void *rule)
 	field_bgp_network(l, n, &r->prefix);
 }
 
-#define AT(type, member) .off = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
-
 static const struct schema_key rule_keys[] = {
 	{.key = "permit", .type = SCHEMA_CUSTOM, .read = rule_permit, .help = "a network"},
 	{.key = "deny", .type = SCHEMA_CUSTOM, .read = rule_deny, .help = "a network"},

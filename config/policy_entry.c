@@ -11,8 +11,6 @@
 
 enum { PREPEND_MAX = 16 };
 
-#define AT(type, member) .off = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
-
 static void read_name(struct load *l, const struct tree_node *n, const char *what, char out[CFG_NAME_MAX])
 {
 	const char *s = load_value(l, n, what);

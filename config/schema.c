@@ -5,27 +5,13 @@
 #include "base/xalloc.h"
 #include "config/field.h"
 #include "config/lists.h"
-#include "config/select.h"
 
 enum {
 	MTU_MIN = 576, /* RFC 791 3.2: what every host must take */
 	MTU_MAX = 9216,
-	LIFETIME_MIN_S = 10,
-	LIFETIME_MAX_S = 30 * 86400,
 };
 
-#define AT(type, member)    .off = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
-#define COUNT(type, member) .off_n = offsetof(struct type, member)
-#define LATER(word)                               \
-	{                                         \
-		.key = word, .type = SCHEMA_LATER \
-	}
-
 static const char *const idle_words[] = {"adaptive", "spin", NULL};
-static const char *const start_words[] = {"always", "on-traffic", "respond-only", NULL};
-static const char *const encap_words[] = {"auto", "force", "never", NULL};
-static const char *const df_words[] = {"copy", "set", "clear", NULL};
-
 static void *room_ports(struct load *l, void *base, unsigned n, unsigned line, size_t *stride)
 {
 	struct config *c = base;
@@ -53,31 +39,6 @@ static void *room_routes(struct load *l, void *base, unsigned n, unsigned line, 
 		c->route[i].distance = 1;
 	*stride = sizeof(c->route[0]);
 	return c->route;
-}
-
-static void *room_tunnels(struct load *l, void *base, unsigned n, unsigned line, size_t *stride)
-{
-	struct config *c = base;
-
-	if (n > CFG_TUNNELS_MAX) {
-		load_error(l, line, "%u tunnels: at most %d are taken", n, CFG_TUNNELS_MAX);
-		return NULL;
-	}
-	c->n_tunnels = n;
-	c->tunnel = xcalloc(n, sizeof(c->tunnel[0]));
-	c->psk_file = xcalloc(n, sizeof(c->psk_file[0]));
-	for (unsigned i = 0; i < n; i++) {
-		struct cfg_tunnel *t = &c->tunnel[i];
-
-		t->ike.lifetime_s = 86400;
-		t->esp.lifetime_s = 3600;
-		t->esp.replay_window = 1024;
-		t->dpd_s = 30;
-		t->dscp = CFG_DSCP_COPY;
-		t->ike.fragment_size = 1280;
-	}
-	*stride = sizeof(c->tunnel[0]);
-	return c->tunnel;
 }
 
 static const struct schema_key gateway_keys[] = {
@@ -154,130 +115,8 @@ static const struct schema_key route_keys[] = {
 	 .help = "a number of 1 to 255"},
 };
 
-static const struct schema_key local_keys[] = {
-	{.key = "port",
-	 .type = SCHEMA_CUSTOM,
-	 .required = true,
-	 .read = field_local_port,
-	 .help = "the name of a port"},
-	{.key = "id", .type = SCHEMA_CUSTOM, .read = field_local_id, .help = "our identity"},
-	{.key = "address", .type = SCHEMA_CUSTOM, .read = field_local_address, .help = "an address of the port"},
-	LATER("cert"),
-	LATER("addresses"),
-};
-
-static const struct schema_key remote_keys[] = {
-	{.key = "address",
-	 .type = SCHEMA_CUSTOM,
-	 .required = true,
-	 .read = field_remote_address,
-	 .help = "the peer's address, or `any`"},
-	{.key = "id", .type = SCHEMA_CUSTOM, .read = field_remote_id, .help = "the peer's identity"},
-	LATER("cert"),
-	LATER("ca"),
-	LATER("addresses"),
-};
-
-static const struct schema_key auth_keys[] = {
-	{.key = "psk-file", .type = SCHEMA_CUSTOM, .read = field_psk_file, .help = "the path of a file of mode 0600"},
-	{.key = "psk", .type = SCHEMA_CUSTOM, .read = field_psk, .help = "the pre-shared key in quotes"},
-	LATER("cert"),
-	LATER("key"),
-	LATER("ca"),
-	LATER("certificates"),
-};
-
-static const struct schema_key ike_keys[] = {
-	{.key = "proposals",
-	 .type = SCHEMA_CUSTOM,
-	 .read = field_ike_proposals,
-	 .help = "proposals such as [aes256gcm16-prfsha384-x25519]"},
-	{.key = "lifetime",
-	 .type = SCHEMA_DURATION,
-	 AT(cfg_tunnel, ike.lifetime_s),
-	 .min = LIFETIME_MIN_S,
-	 .max = LIFETIME_MAX_S,
-	 .help = "a time such as 8h"},
-	LATER("legacy"),
-};
-
-static const struct schema_key esp_keys[] = {
-	{.key = "proposals",
-	 .type = SCHEMA_CUSTOM,
-	 .read = field_esp_proposals,
-	 .help = "proposals such as [aes256gcm16-x25519]"},
-	{.key = "lifetime",
-	 .type = SCHEMA_DURATION,
-	 AT(cfg_tunnel, esp.lifetime_s),
-	 .min = LIFETIME_MIN_S,
-	 .max = LIFETIME_MAX_S,
-	 .help = "a time such as 1h"},
-	{.key = "lifetime-bytes",
-	 .type = SCHEMA_SIZE,
-	 AT(cfg_tunnel, esp.lifetime_bytes),
-	 .zero = true,
-	 .min = 64 << 10,
-	 .max = 1ULL << 50,
-	 .unit = 1,
-	 .help = "a size such as 100GB (0: no limit)"},
-	{.key = "lifetime-packets",
-	 .type = SCHEMA_UINT,
-	 AT(cfg_tunnel, esp.lifetime_packets),
-	 .zero = true,
-	 .min = 100,
-	 .max = UINT32_MAX,
-	 .help = "a number of packets (0: no limit)"},
-	{.key = "replay-window", .type = SCHEMA_CUSTOM, .read = field_replay_window, .help = "64 to 1024 packets"},
-	LATER("esn"),
-};
-
-#define SCHEMA(keys)                \
-	{                           \
-		keys, N_ELEMS(keys) \
-	}
 static const struct schema gateway = SCHEMA(gateway_keys), dataplane = SCHEMA(dataplane_keys), port = SCHEMA(port_keys);
-static const struct schema route = SCHEMA(route_keys), local = SCHEMA(local_keys), remote = SCHEMA(remote_keys);
-static const struct schema auth = SCHEMA(auth_keys), ike = SCHEMA(ike_keys), esp = SCHEMA(esp_keys);
-
-/* The blocks below a tunnel write into the tunnel's own struct: off 0. */
-static const struct schema_key tunnel_keys[] = {
-	{.key = "local", .type = SCHEMA_BLOCK, .sub = &local, .required = true, .help = "{port: NAME}"},
-	{.key = "remote", .type = SCHEMA_BLOCK, .sub = &remote, .required = true, .help = "{address: ADDRESS}"},
-	{.key = "auth", .type = SCHEMA_BLOCK, .sub = &auth, .help = "{psk-file: PATH}"},
-	{.key = "ike", .type = SCHEMA_BLOCK, .sub = &ike, .help = "{proposals: [...], lifetime: 8h}"},
-	{.key = "esp", .type = SCHEMA_BLOCK, .sub = &esp, .help = "{proposals: [...], lifetime: 1h}"},
-	{.key = "selectors", .type = SCHEMA_CUSTOM, .read = select_read, .help = "any, or a list of {local, remote}"},
-	{.key = "mode", .type = SCHEMA_CUSTOM, .read = field_mode, .help = "tunnel"},
-	{.key = "encapsulation",
-	 .type = SCHEMA_WORD,
-	 AT(cfg_tunnel, encap),
-	 .words = encap_words,
-	 .help = "auto, force or never"},
-	{.key = "start",
-	 .type = SCHEMA_WORD,
-	 AT(cfg_tunnel, start),
-	 .words = start_words,
-	 .help = "always, on-traffic or respond-only"},
-	{.key = "dpd",
-	 .type = SCHEMA_DURATION,
-	 AT(cfg_tunnel, dpd_s),
-	 .zero = true,
-	 .min = 1,
-	 .max = 86400,
-	 .help = "a time such as 30s (0: off)"},
-	{.key = "addresses",
-	 .type = SCHEMA_PREFIXES,
-	 AT(cfg_tunnel, addr),
-	 COUNT(cfg_tunnel, n_addr),
-	 .cap = CFG_ADDRS_MAX,
-	 .help = "addresses such as [169.254.0.1/30]"},
-	{.key = "df", .type = SCHEMA_WORD, AT(cfg_tunnel, df), .words = df_words, .help = "copy, set or clear"},
-	{.key = "mtu", .type = SCHEMA_CUSTOM, .read = field_tunnel_mtu, .help = "auto, or octets"},
-	LATER("kind"),
-	LATER("mss"),
-	LATER("fragment"),
-};
-static const struct schema tunnel = SCHEMA(tunnel_keys);
+static const struct schema route = SCHEMA(route_keys);
 
 static const struct schema_key root_keys[] = {
 	{.key = "gateway", .type = SCHEMA_BLOCK, .sub = &gateway, .help = "{name: NAME, addresses: [...]}"},
@@ -301,8 +140,8 @@ static const struct schema_key root_keys[] = {
 	{.key = "tunnels",
 	 .type = SCHEMA_NAMED,
 	 AT(cfg_tunnel, line),
-	 .sub = &tunnel,
-	 .rows = room_tunnels,
+	 .sub = &schema_tunnel,
+	 .rows = schema_tunnel_rows,
 	 .help = "NAME: {local: ..., remote: ..., auth: ...}"},
 	{.key = "bgp", .type = SCHEMA_BLOCK, AT(config, bgp), .sub = &schema_bgp, .help = "{as: NUMBER, peers: ...}"},
 	{.key = "prefix-lists", .type = SCHEMA_CUSTOM, .read = lists_prefix, .help = "NAME: [{permit: NETWORK}]"},

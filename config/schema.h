@@ -44,8 +44,22 @@ struct schema {
 	unsigned n;
 };
 
-extern const struct schema schema_root; /* base: struct config */
-extern const struct schema schema_bgp;  /* base: struct cfg_bgp */
+extern const struct schema schema_root;   /* base: struct config */
+extern const struct schema schema_bgp;    /* base: struct cfg_bgp */
+extern const struct schema schema_tunnel; /* base: struct cfg_tunnel */
+void *schema_tunnel_rows(struct load *l, void *config, unsigned n, unsigned line, size_t *stride);
+
+/* Of the rows: where a value goes, where its count goes, a key of a later release; a block of such rows. */
+#define AT(type, member)    .off = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
+#define COUNT(type, member) .off_n = offsetof(struct type, member)
+#define LATER(word)                               \
+	{                                         \
+		.key = word, .type = SCHEMA_LATER \
+	}
+#define SCHEMA(keys)                \
+	{                           \
+		keys, N_ELEMS(keys) \
+	}
 
 /* Walk the block n by the rows of s into base; every error goes to l. (walk.c) */
 void schema_read(struct load *l, const struct schema *s, const struct tree_node *n, void *base);

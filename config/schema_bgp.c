@@ -6,8 +6,6 @@
 #include "config/kind.h"
 #include "config/schema.h"
 
-#define AT(type, member) .off = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
-
 static const char *const connect_words[] = {"both", "active", "passive", NULL};
 
 static void *room_peers(struct load *l, void *base, unsigned n, unsigned line, size_t *stride)
