@@ -152,20 +152,15 @@ void field_workers(struct load *l, const struct tree_node *n, void *dataplane)
 
 void field_hugepages(struct load *l, const struct tree_node *n, void *dataplane)
 {
-	static const char *const yes[] = {"yes", "true", "on"}, *const no[] = {"no", "false", "off"};
 	const char *s = load_value(l, n, "auto, yes or no");
 	struct cfg_dataplane *d = dataplane;
 	char show[80];
 
 	if (!s || !strcmp(s, "auto"))
 		return;
-	for (unsigned i = 0; i < N_ELEMS(yes); i++)
-		if (!strcmp(s, yes[i]) || !strcmp(s, no[i])) {
-			d->hugepages_set = true;
-			d->hugepages = !strcmp(s, yes[i]);
-			return;
-		}
-	load_error(l, n->line, "\"%s\" is none of its words: write auto, yes or no", load_show(n, show));
+	d->hugepages_set = true;
+	if (value_bool(s, &d->hugepages) < 0)
+		load_error(l, n->line, "\"%s\" is none of its words: write auto, yes or no", load_show(n, show));
 }
 
 static bool is_iface(const char *s, size_t n)

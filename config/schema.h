@@ -27,7 +27,8 @@ struct schema_key {
 	const char *key;
 	enum schema_type type;
 	bool required;
-	bool zero; /* 0 is taken although min is larger: it switches the thing off */
+	bool zero;    /* 0 is taken although min is larger: it switches the thing off */
+	bool inverse; /* BOOL: the field says the opposite */
 	uint16_t off, size;
 	uint16_t off_n, cap;
 	uint64_t min, max, unit;

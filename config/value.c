@@ -106,3 +106,15 @@ const char *value_size_str(uint64_t octets, char buf[VALUE_STR])
 	snprintf(buf, VALUE_STR, "%" PRIu64 "%s", octets / u->factor, u->word);
 	return buf;
 }
+
+int value_bool(const char *s, bool *out)
+{
+	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
+
+	for (unsigned i = 0; i < N_ELEMS(yes); i++)
+		if (!strcmp(s, yes[i]) || !strcmp(s, no[i])) {
+			*out = !strcmp(s, yes[i]);
+			return 0;
+		}
+	return -EINVAL;
+}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/build.h"
@@ -17,6 +18,8 @@ int value_duration_ms(const char *s, uint64_t *out) MUST_USE;
 int value_size(const char *s, uint64_t *out) MUST_USE;
 /* Digits only. 0, -EINVAL, -ERANGE. */
 int value_uint(const char *s, uint64_t *out) MUST_USE;
+/* true yes on, false no off, as YAML 1.1 has them. 0 or -EINVAL. */
+int value_bool(const char *s, bool *out) MUST_USE;
 /* In the largest unit that divides it: "8h", "100MB". */
 const char *value_duration_str(uint64_t s, char buf[VALUE_STR]);
 const char *value_size_str(uint64_t octets, char buf[VALUE_STR]);

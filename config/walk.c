@@ -104,18 +104,16 @@ static void read_word(struct load *l, const struct schema_key *k, const struct t
 
 static void read_bool(struct load *l, const struct schema_key *k, const struct tree_node *n, void *base)
 {
-	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
 	const char *s = load_value(l, n, k->help);
 	char show[80];
+	bool v;
 
 	if (!s)
 		return;
-	for (unsigned i = 0; i < N_ELEMS(yes); i++)
-		if (!strcmp(s, yes[i]) || !strcmp(s, no[i])) {
-			store(base, k, !strcmp(s, yes[i]));
-			return;
-		}
-	load_error(l, n->line, "\"%s\" is neither true nor false: write one of them", load_show(n, show));
+	if (value_bool(s, &v) < 0)
+		load_error(l, n->line, "\"%s\" is neither true nor false: write one of them", load_show(n, show));
+	else
+		store(base, k, v != k->inverse);
 }
 
 /* A list, or a single one. */
