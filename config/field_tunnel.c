@@ -147,22 +147,6 @@ void field_esp_proposals(struct load *l, const struct tree_node *n, void *tunnel
 	read_proposals(l, n, PROPOSAL_ESP, t->esp.proposal, &t->esp.n_proposals);
 }
 
-void field_mode(struct load *l, const struct tree_node *n, void *tunnel)
-{
-	const char *s = load_value(l, n, "tunnel");
-	struct cfg_tunnel *t = tunnel;
-	char show[80];
-
-	if (!s)
-		return;
-	if (!strcmp(s, "tunnel"))
-		t->mode = CFG_MODE_TUNNEL;
-	else if (!strcmp(s, "transport"))
-		load_error(l, n->line, "transport mode is not in this release: write tunnel, or leave `mode` out");
-	else
-		load_error(l, n->line, "\"%s\" is not a mode: write tunnel, or leave `mode` out", load_show(n, show));
-}
-
 void field_tunnel_mtu(struct load *l, const struct tree_node *n, void *tunnel)
 {
 	const char *s = load_value(l, n, "auto, or octets");
@@ -186,6 +170,7 @@ void field_replay_window(struct load *l, const struct tree_node *n, void *tunnel
 	char show[80];
 	uint64_t v;
 
+	load_mark(l, &t->esp.replay_window, n->line);
 	if (!s)
 		return;
 	if (value_uint(s, &v) < 0 || v > 1024 || (v & (v - 1)) || (v && v < 64))
@@ -194,4 +179,45 @@ void field_replay_window(struct load *l, const struct tree_node *n, void *tunnel
 			   load_show(n, show));
 	else
 		t->esp.replay_window = (uint16_t)v;
+}
+
+/* RFC 9293 3.7.1: the smallest that a host must take; no packet of a port is larger than 9216. */
+void field_mss(struct load *l, const struct tree_node *n, void *tunnel)
+{
+	const char *s = load_value(l, n, "auto, off, or octets");
+	struct cfg_tunnel *t = tunnel;
+	char show[80];
+	uint64_t v;
+
+	load_mark(l, &t->mss, n->line);
+	if (!s)
+		return;
+	if (!strcmp(s, "auto"))
+		t->mss = CFG_MSS_AUTO;
+	else if (!strcmp(s, "off"))
+		t->mss = CFG_MSS_OFF;
+	else if (value_uint(s, &v) < 0 || v < 536 || v > 9176)
+		load_error(l, n->line, "\"%s\" is not an MSS: write auto, off, or 536 to 9176 octets",
+			   load_show(n, show));
+	else
+		t->mss = (uint16_t)v;
+}
+
+void field_dscp(struct load *l, const struct tree_node *n, void *tunnel)
+{
+	const char *s = load_value(l, n, "copy, or a number of 0 to 63");
+	struct cfg_tunnel *t = tunnel;
+	char show[80];
+	uint64_t v;
+
+	load_mark(l, &t->dscp, n->line);
+	if (!s)
+		return;
+	if (!strcmp(s, "copy"))
+		t->dscp = CFG_DSCP_COPY;
+	else if (value_uint(s, &v) < 0 || v > 63)
+		load_error(l, n->line, "\"%s\" is not a DSCP: write copy, or a number of 0 to 63 (46 is EF)",
+			   load_show(n, show));
+	else
+		t->dscp = (uint8_t)v;
 }

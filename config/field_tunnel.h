@@ -12,6 +12,7 @@ void field_psk(struct load *l, const struct tree_node *n, void *tunnel);
 void field_psk_file(struct load *l, const struct tree_node *n, void *tunnel);
 void field_ike_proposals(struct load *l, const struct tree_node *n, void *tunnel);
 void field_esp_proposals(struct load *l, const struct tree_node *n, void *tunnel);
-void field_mode(struct load *l, const struct tree_node *n, void *tunnel);
 void field_tunnel_mtu(struct load *l, const struct tree_node *n, void *tunnel);
 void field_replay_window(struct load *l, const struct tree_node *n, void *tunnel);
+void field_mss(struct load *l, const struct tree_node *n, void *tunnel);
+void field_dscp(struct load *l, const struct tree_node *n, void *tunnel);

@@ -1,19 +1,12 @@
 /* The canonical file: every key with its value in force, in the schema's order. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "config/print.h"
-#include "config/proposal.h"
-#include "config/select.h"
-#include "config/value.h"
 
 static const char *const idle_words[] = {"adaptive", "spin"};
-static const char *const start_words[] = {"always", "on-traffic", "respond-only"};
-static const char *const encap_words[] = {"auto", "force", "never"};
-static const char *const df_words[] = {"copy", "set", "clear"};
 
 /* The character at *s of well-formed UTF-8; *s moves behind it. */
 static uint32_t take_char(const char **s)
@@ -53,7 +46,7 @@ void print_quoted(FILE *f, const char *s)
 	fputc('"', f);
 }
 
-static void put_prefixes(FILE *f, const char *indent, const struct ip_prefix *p, unsigned n)
+void print_prefixes(FILE *f, const char *indent, const struct ip_prefix *p, unsigned n)
 {
 	char text[IP_STR];
 
@@ -93,7 +86,7 @@ static void put_ports(FILE *f, const struct config *c)
 		fprintf(f, "  %s:\n    device: ", p->name);
 		print_quoted(f, p->device);
 		fputc('\n', f);
-		put_prefixes(f, "    ", p->addr, p->n_addr);
+		print_prefixes(f, "    ", p->addr, p->n_addr);
 		fprintf(f, "    mtu: %u\n", p->mtu);
 	}
 }
@@ -120,124 +113,6 @@ static void put_routes(FILE *f, const struct config *c)
 	}
 }
 
-static void put_id(FILE *f, const struct cfg_id *id)
-{
-	char text[2 * CFG_ID_MAX + 16];
-
-	fputs("      id: ", f);
-	if (id->type == CFG_ID_EMAIL) { /* as text for people its `\` and `"` are escaped: not here, YAML does that */
-		memcpy(text, id->b, id->len);
-		text[id->len] = '\0';
-	} else {
-		cfg_id_str(id, text, sizeof(text));
-	}
-	print_quoted(f, text);
-	fputc('\n', f);
-}
-
-static void put_ends(FILE *f, const struct cfg_tunnel *t)
-{
-	char text[IP_STR];
-
-	fprintf(f, "    local:\n      port: %s\n      address: %s\n", t->local.port, ip_str(&t->local.addr, text));
-	put_id(f, &t->local.id);
-	fprintf(f, "    remote:\n      address: %s\n", t->remote.addr.family ? ip_str(&t->remote.addr, text) : "any");
-	put_id(f, &t->remote.id);
-}
-
-static void put_auth(FILE *f, const char *psk_file)
-{
-	if (psk_file) {
-		fputs("    auth: {psk-file: ", f);
-		print_quoted(f, psk_file);
-		fputs("}\n", f);
-	} else {
-		fputs("    auth: {psk: \"<hidden>\"}  # not shown: write the PSK here, or better psk-file\n", f);
-	}
-}
-
-static void put_proposals(FILE *f, const struct cfg_proposal *p, unsigned n)
-{
-	char text[320];
-
-	fputs("      proposals:\n", f);
-	for (unsigned i = 0; i < n; i++)
-		fprintf(f, "        - %s\n", proposal_str(&p[i], text, sizeof(text)));
-}
-
-static void put_crypto(FILE *f, const struct cfg_tunnel *t)
-{
-	char text[VALUE_STR];
-
-	fputs("    ike:\n", f);
-	put_proposals(f, t->ike.proposal, t->ike.n_proposals);
-	fprintf(f, "      lifetime: %s\n    esp:\n", value_duration_str(t->ike.lifetime_s, text));
-	put_proposals(f, t->esp.proposal, t->esp.n_proposals);
-	fprintf(f, "      lifetime: %s\n", value_duration_str(t->esp.lifetime_s, text));
-	if (t->esp.lifetime_bytes)
-		fprintf(f, "      lifetime-bytes: %s\n", value_size_str(t->esp.lifetime_bytes, text));
-	if (t->esp.lifetime_packets)
-		fprintf(f, "      lifetime-packets: %" PRIu64 "\n", t->esp.lifetime_packets);
-	fprintf(f, "      replay-window: %u\n", t->esp.replay_window);
-}
-
-static void put_range(FILE *f, const char *key, uint16_t lo, uint16_t hi)
-{
-	if (lo == 0 && hi == UINT16_MAX)
-		return;
-	if (lo == hi)
-		fprintf(f, ", %s: %u", key, lo);
-	else
-		fprintf(f, ", %s: %u-%u", key, lo, hi);
-}
-
-static bool is_any(const struct cfg_ts *ts)
-{
-	return !ts->local.len && !ts->remote.len && !ts->protocol && !ts->local_port_lo && !ts->remote_port_lo &&
-	       ts->local_port_hi == UINT16_MAX && ts->remote_port_hi == UINT16_MAX;
-}
-
-static void put_selectors(FILE *f, const struct cfg_tunnel *t)
-{
-	char text[IP_STR], protocol[8];
-
-	if (t->n_ts == 1 && is_any(&t->ts[0])) {
-		fputs("    selectors: any\n", f);
-		return;
-	}
-	fputs("    selectors:\n", f);
-	for (unsigned i = 0; i < t->n_ts; i++) {
-		const struct cfg_ts *ts = &t->ts[i];
-
-		fprintf(f, "      - {local: %s", ip_prefix_str(&ts->local, text));
-		fprintf(f, ", remote: %s", ip_prefix_str(&ts->remote, text));
-		if (ts->protocol)
-			fprintf(f, ", protocol: %s", select_protocol_str(ts->protocol, protocol));
-		put_range(f, "local-ports", ts->local_port_lo, ts->local_port_hi);
-		put_range(f, "remote-ports", ts->remote_port_lo, ts->remote_port_hi);
-		fputs("}\n", f);
-	}
-}
-
-static void put_tunnel(FILE *f, const struct cfg_tunnel *t, const char *psk_file)
-{
-	char text[VALUE_STR];
-
-	fprintf(f, "  %s:\n", t->name);
-	put_ends(f, t);
-	put_auth(f, psk_file);
-	put_crypto(f, t);
-	put_selectors(f, t);
-	fprintf(f, "    mode: tunnel\n    encapsulation: %s\n    start: %s\n    dpd: %s\n", encap_words[t->encap],
-		start_words[t->start], t->dpd_s ? value_duration_str(t->dpd_s, text) : "off");
-	put_prefixes(f, "    ", t->addr, t->n_addr);
-	fprintf(f, "    df: %s\n", df_words[t->df]);
-	if (t->mtu)
-		fprintf(f, "    mtu: %u\n", t->mtu);
-	else
-		fputs("    mtu: auto\n", f);
-}
-
 char *config_print(const struct config *c)
 {
 	char *text = NULL;
@@ -249,14 +124,14 @@ char *config_print(const struct config *c)
 	fputs("gateway:\n  name: ", f);
 	print_quoted(f, c->gateway_name);
 	fputc('\n', f);
-	put_prefixes(f, "  ", c->gateway_addr, c->n_gateway_addr);
+	print_prefixes(f, "  ", c->gateway_addr, c->n_gateway_addr);
 	put_dataplane(f, &c->dataplane);
 	put_ports(f, c);
 	put_routes(f, c);
 	if (c->n_tunnels)
 		fputs("tunnels:\n", f);
 	for (unsigned i = 0; i < c->n_tunnels; i++)
-		put_tunnel(f, &c->tunnel[i], c->psk_file[i]);
+		print_tunnel(f, &c->tunnel[i], c->psk_file[i]);
 	print_bgp(f, c);
 	if (fclose(f) != 0)
 		log_fatal(LOG_CONFIG, "out of memory for the canonical file");

@@ -6,5 +6,9 @@
 #include "config/config.h"
 
 void print_quoted(FILE *f, const char *s);
+/* `addresses: [...]` on a line of its own, when there are some. */
+void print_prefixes(FILE *f, const char *indent, const struct ip_prefix *p, unsigned n);
+/* One of `tunnels` (print_tunnel.c). */
+void print_tunnel(FILE *f, const struct cfg_tunnel *t, const char *psk_file);
 /* `bgp`, `prefix-lists`, `as-path-lists`, `policies` (print_bgp.c). */
 void print_bgp(FILE *f, const struct config *c);

@@ -15,6 +15,10 @@ enum {
 static const char *const start_words[] = {"always", "on-traffic", "respond-only", NULL};
 static const char *const encap_words[] = {"auto", "force", "never", NULL};
 static const char *const df_words[] = {"copy", "set", "clear", NULL};
+static const char *const mode_words[] = {"tunnel", "transport", NULL};
+static const char *const fragment_words[] = {"before", "after", NULL};
+static const char *const esn_words[] = {"prefer", "require", "no", NULL};
+static const char *const children_words[] = {"one", "per-selector", NULL};
 
 void *schema_tunnel_rows(struct load *l, void *config, unsigned n, unsigned line, size_t *stride)
 {
@@ -85,7 +89,18 @@ static const struct schema_key ike_keys[] = {
 	 .min = LIFETIME_MIN_S,
 	 .max = LIFETIME_MAX_S,
 	 .help = "a time such as 8h"},
-	LATER("legacy"),
+	{.key = "legacy", .type = SCHEMA_BOOL, AT(cfg_tunnel, ike.legacy), .help = "true or false"},
+	{.key = "fragmentation",
+	 .type = SCHEMA_BOOL,
+	 .inverse = true,
+	 AT(cfg_tunnel, ike.no_fragmentation),
+	 .help = "yes or no"},
+	{.key = "fragment-size",
+	 .type = SCHEMA_UINT,
+	 AT(cfg_tunnel, ike.fragment_size),
+	 .min = 576,
+	 .max = 9216,
+	 .help = "a number of octets such as 1280"},
 };
 
 static const struct schema_key esp_keys[] = {
@@ -115,7 +130,11 @@ static const struct schema_key esp_keys[] = {
 	 .max = UINT32_MAX,
 	 .help = "a number of packets (0: no limit)"},
 	{.key = "replay-window", .type = SCHEMA_CUSTOM, .read = field_replay_window, .help = "64 to 1024 packets"},
-	LATER("esn"),
+	{.key = "esn",
+	 .type = SCHEMA_WORD,
+	 AT(cfg_tunnel, esp.esn),
+	 .words = esn_words,
+	 .help = "prefer, require or no"},
 };
 
 static const struct schema local = SCHEMA(local_keys), remote = SCHEMA(remote_keys), auth = SCHEMA(auth_keys);
@@ -129,7 +148,12 @@ static const struct schema_key tunnel_keys[] = {
 	{.key = "ike", .type = SCHEMA_BLOCK, .sub = &ike, .help = "{proposals: [...], lifetime: 8h}"},
 	{.key = "esp", .type = SCHEMA_BLOCK, .sub = &esp, .help = "{proposals: [...], lifetime: 1h}"},
 	{.key = "selectors", .type = SCHEMA_CUSTOM, .read = select_read, .help = "any, or a list of {local, remote}"},
-	{.key = "mode", .type = SCHEMA_CUSTOM, .read = field_mode, .help = "tunnel"},
+	{.key = "children",
+	 .type = SCHEMA_WORD,
+	 AT(cfg_tunnel, children),
+	 .words = children_words,
+	 .help = "one or per-selector"},
+	{.key = "mode", .type = SCHEMA_WORD, AT(cfg_tunnel, mode), .words = mode_words, .help = "tunnel or transport"},
 	{.key = "encapsulation",
 	 .type = SCHEMA_WORD,
 	 AT(cfg_tunnel, encap),
@@ -156,8 +180,13 @@ static const struct schema_key tunnel_keys[] = {
 	{.key = "df", .type = SCHEMA_WORD, AT(cfg_tunnel, df), .words = df_words, .help = "copy, set or clear"},
 	{.key = "mtu", .type = SCHEMA_CUSTOM, .read = field_tunnel_mtu, .help = "auto, or octets"},
 	LATER("kind"),
-	LATER("mss"),
-	LATER("fragment"),
+	{.key = "mss", .type = SCHEMA_CUSTOM, .read = field_mss, .help = "auto, off, or octets"},
+	{.key = "fragment",
+	 .type = SCHEMA_WORD,
+	 AT(cfg_tunnel, fragment),
+	 .words = fragment_words,
+	 .help = "before or after"},
+	{.key = "dscp", .type = SCHEMA_CUSTOM, .read = field_dscp, .help = "copy, or a number of 0 to 63"},
 };
 
 const struct schema schema_tunnel = SCHEMA(tunnel_keys);

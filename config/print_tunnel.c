@@ -1,0 +1,150 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "config/print.h"
+#include "config/proposal.h"
+#include "config/select.h"
+#include "config/value.h"
+
+static const char *const start_words[] = {"always", "on-traffic", "respond-only"};
+static const char *const encap_words[] = {"auto", "force", "never"};
+static const char *const df_words[] = {"copy", "set", "clear"};
+static const char *const mode_words[] = {"tunnel", "transport"};
+static const char *const fragment_words[] = {"before", "after"};
+static const char *const esn_words[] = {"prefer", "require", "no"};
+static const char *const children_words[] = {"one", "per-selector"};
+
+static void put_id(FILE *f, const struct cfg_id *id)
+{
+	char text[2 * CFG_ID_MAX + 16];
+
+	fputs("      id: ", f);
+	if (id->type == CFG_ID_EMAIL) { /* as text for people its `\` and `"` are escaped: not here, YAML does that */
+		memcpy(text, id->b, id->len);
+		text[id->len] = '\0';
+	} else {
+		cfg_id_str(id, text, sizeof(text));
+	}
+	print_quoted(f, text);
+	fputc('\n', f);
+}
+
+static void put_ends(FILE *f, const struct cfg_tunnel *t)
+{
+	char text[IP_STR];
+
+	fprintf(f, "    local:\n      port: %s\n      address: %s\n", t->local.port, ip_str(&t->local.addr, text));
+	put_id(f, &t->local.id);
+	fprintf(f, "    remote:\n      address: %s\n", t->remote.addr.family ? ip_str(&t->remote.addr, text) : "any");
+	put_id(f, &t->remote.id);
+}
+
+static void put_auth(FILE *f, const char *psk_file)
+{
+	if (psk_file) {
+		fputs("    auth: {psk-file: ", f);
+		print_quoted(f, psk_file);
+		fputs("}\n", f);
+	} else {
+		fputs("    auth: {psk: \"<hidden>\"}  # not shown: write the PSK here, or better psk-file\n", f);
+	}
+}
+
+static void put_proposals(FILE *f, const struct cfg_proposal *p, unsigned n)
+{
+	char text[320];
+
+	fputs("      proposals:\n", f);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(f, "        - %s\n", proposal_str(&p[i], text, sizeof(text)));
+}
+
+static void put_crypto(FILE *f, const struct cfg_tunnel *t)
+{
+	char text[VALUE_STR];
+
+	fputs("    ike:\n", f);
+	put_proposals(f, t->ike.proposal, t->ike.n_proposals);
+	fprintf(f, "      lifetime: %s\n", value_duration_str(t->ike.lifetime_s, text));
+	fprintf(f, "      legacy: %s\n      fragmentation: %s\n      fragment-size: %u\n",
+		t->ike.legacy ? "true" : "false", t->ike.no_fragmentation ? "no" : "yes", t->ike.fragment_size);
+	fputs("    esp:\n", f);
+	put_proposals(f, t->esp.proposal, t->esp.n_proposals);
+	fprintf(f, "      lifetime: %s\n", value_duration_str(t->esp.lifetime_s, text));
+	if (t->esp.lifetime_bytes)
+		fprintf(f, "      lifetime-bytes: %s\n", value_size_str(t->esp.lifetime_bytes, text));
+	if (t->esp.lifetime_packets)
+		fprintf(f, "      lifetime-packets: %" PRIu64 "\n", t->esp.lifetime_packets);
+	fprintf(f, "      replay-window: %u\n      esn: %s\n", t->esp.replay_window, esn_words[t->esp.esn]);
+}
+
+static void put_range(FILE *f, const char *key, uint16_t lo, uint16_t hi)
+{
+	if (lo == 0 && hi == UINT16_MAX)
+		return;
+	if (lo == hi)
+		fprintf(f, ", %s: %u", key, lo);
+	else
+		fprintf(f, ", %s: %u-%u", key, lo, hi);
+}
+
+static bool is_any(const struct cfg_ts *ts)
+{
+	return !ts->local.len && !ts->remote.len && !ts->protocol && !ts->local_port_lo && !ts->remote_port_lo &&
+	       ts->local_port_hi == UINT16_MAX && ts->remote_port_hi == UINT16_MAX;
+}
+
+static void put_selectors(FILE *f, const struct cfg_tunnel *t)
+{
+	char text[IP_STR], protocol[8];
+
+	if (t->n_ts == 1 && is_any(&t->ts[0])) {
+		fputs("    selectors: any\n", f);
+		return;
+	}
+	fputs("    selectors:\n", f);
+	for (unsigned i = 0; i < t->n_ts; i++) {
+		const struct cfg_ts *ts = &t->ts[i];
+
+		fprintf(f, "      - {local: %s", ip_prefix_str(&ts->local, text));
+		fprintf(f, ", remote: %s", ip_prefix_str(&ts->remote, text));
+		if (ts->protocol)
+			fprintf(f, ", protocol: %s", select_protocol_str(ts->protocol, protocol));
+		put_range(f, "local-ports", ts->local_port_lo, ts->local_port_hi);
+		put_range(f, "remote-ports", ts->remote_port_lo, ts->remote_port_hi);
+		fputs("}\n", f);
+	}
+}
+
+static void put_size(FILE *f, const struct cfg_tunnel *t)
+{
+	fprintf(f, "    df: %s\n    fragment: %s\n", df_words[t->df], fragment_words[t->fragment]);
+	if (t->mtu)
+		fprintf(f, "    mtu: %u\n", t->mtu);
+	else
+		fputs("    mtu: auto\n", f);
+	if (t->mss == CFG_MSS_AUTO || t->mss == CFG_MSS_OFF)
+		fprintf(f, "    mss: %s\n", t->mss == CFG_MSS_AUTO ? "auto" : "off");
+	else
+		fprintf(f, "    mss: %u\n", t->mss);
+	if (t->dscp == CFG_DSCP_COPY)
+		fputs("    dscp: copy\n", f);
+	else
+		fprintf(f, "    dscp: %u\n", t->dscp);
+}
+
+void print_tunnel(FILE *f, const struct cfg_tunnel *t, const char *psk_file)
+{
+	char text[VALUE_STR];
+
+	fprintf(f, "  %s:\n", t->name);
+	put_ends(f, t);
+	put_auth(f, psk_file);
+	put_crypto(f, t);
+	put_selectors(f, t);
+	fprintf(f, "    children: %s\n    mode: %s\n", children_words[t->children], mode_words[t->mode]);
+	fprintf(f, "    encapsulation: %s\n    start: %s\n    dpd: %s\n", encap_words[t->encap], start_words[t->start],
+		t->dpd_s ? value_duration_str(t->dpd_s, text) : "off");
+	print_prefixes(f, "    ", t->addr, t->n_addr);
+	put_size(f, t);
+}
