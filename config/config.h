@@ -68,7 +68,7 @@ struct cfg_id {
 
 struct cfg_port {
 	char name[CFG_NAME_MAX];
-	char device[128]; /* "af_packet:eth1", "pcap:rx=in.pcap,tx=out.pcap" (either half may be left out) */
+	char device[128]; /* "af_packet:eth1"; all forms in field_device.c */
 	struct ip_prefix addr[CFG_ADDRS_MAX]; /* host bits kept */
 	unsigned n_addr;
 	uint16_t mtu; /* octets of IP, 576..9216; default 1500 */

@@ -163,7 +163,7 @@ void field_hugepages(struct load *l, const struct tree_node *n, void *dataplane)
 		load_error(l, n->line, "\"%s\" is none of its words: write auto, yes or no", load_show(n, show));
 }
 
-static bool is_iface(const char *s, size_t n)
+bool field_is_iface(const char *s, size_t n)
 {
 	if (!n || n > 15 || (n == 1 && s[0] == '.') || (n == 2 && !memcmp(s, "..", 2)))
 		return false;
@@ -171,55 +171,6 @@ static bool is_iface(const char *s, size_t n)
 		if (!isgraph((unsigned char)s[i]) || strchr("/:,", s[i]))
 			return false;
 	return true;
-}
-
-/* rx=FILE,tx=FILE in any order, one of them at least; or iface=IFACE. */
-static bool is_pcap(const char *s)
-{
-	bool rx = false, tx = false;
-
-	if (!strncmp(s, "iface=", 6))
-		return is_iface(s + 6, strlen(s + 6));
-	for (;;) {
-		size_t n = strcspn(s, ",");
-		bool *seen = !strncmp(s, "rx=", 3) ? &rx : !strncmp(s, "tx=", 3) ? &tx : NULL;
-
-		if (!seen || *seen || n <= 3)
-			return false;
-		*seen = true;
-		if (!s[n])
-			return true;
-		s += n + 1;
-	}
-}
-
-void field_device(struct load *l, const struct tree_node *n, void *port)
-{
-	static const char *const later[] = {"pci:", "vmbus:", "af_xdp:", "memif:", "tap:", "net_null:", "net_ring:"};
-	const char *s = load_value(l, n, "a device such as af_packet:eth1");
-	struct cfg_port *p = port;
-	char show[80];
-
-	load_mark(l, p->device, n->line);
-	if (!s)
-		return;
-	for (unsigned i = 0; i < N_ELEMS(later); i++)
-		if (!strncmp(s, later[i], strlen(later[i]))) {
-			load_error(l, n->line, "`%s` devices are not in this release: write af_packet:IFACE", later[i]);
-			return;
-		}
-	if (strlen(s) >= sizeof(p->device)) {
-		load_error(l, n->line, "the device has more than %zu octets", sizeof(p->device) - 1);
-		return;
-	}
-	if (!strncmp(s, "af_packet:", 10) && is_iface(s + 10, strlen(s + 10)))
-		memcpy(p->device, s, strlen(s));
-	else if (!strncmp(s, "pcap:", 5) && is_pcap(s + 5))
-		memcpy(p->device, s, strlen(s));
-	else
-		load_error(l, n->line,
-			   "\"%s\" is not a device: write af_packet:IFACE, pcap:rx=FILE,tx=FILE or pcap:iface=IFACE",
-			   load_show(n, show));
 }
 
 void field_to(struct load *l, const struct tree_node *n, void *route)
@@ -257,7 +208,7 @@ void field_tun(struct load *l, const struct tree_node *n, void *dataplane)
 	load_mark(l, d->tun, n->line);
 	if (!s)
 		return;
-	if (!is_iface(s, strlen(s)))
+	if (!field_is_iface(s, strlen(s)))
 		load_error(l, n->line,
 			   "\"%s\" is not the name of an interface: write up to 15 octets such as esplanade0",
 			   load_show(n, show));

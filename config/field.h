@@ -25,6 +25,8 @@ void field_gateway_name(struct load *l, const struct tree_node *n, void *config)
 
 void field_workers(struct load *l, const struct tree_node *n, void *dataplane);
 void field_hugepages(struct load *l, const struct tree_node *n, void *dataplane);
+/* An interface name that the kernel could have given. */
+bool field_is_iface(const char *s, size_t n);
 void field_device(struct load *l, const struct tree_node *n, void *port);
 void field_tun(struct load *l, const struct tree_node *n, void *dataplane);
 void field_to(struct load *l, const struct tree_node *n, void *route);

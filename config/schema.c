@@ -82,7 +82,7 @@ static const struct schema_key port_keys[] = {
 	 .type = SCHEMA_CUSTOM,
 	 .required = true,
 	 .read = field_device,
-	 .help = "af_packet:IFACE, pcap:rx=FILE,tx=FILE or pcap:iface=IFACE"},
+	 .help = "af_packet:IFACE, af_xdp:IFACE, pci:0000:00:05.0, memif:... or pcap:..."},
 	{.key = "addresses",
 	 .type = SCHEMA_PREFIXES,
 	 AT(cfg_port, addr),
