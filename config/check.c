@@ -128,6 +128,25 @@ static void check_auth(struct load *l, const struct cfg_tunnel *t)
 		load_error(l, t->line, "no PSK is given: write auth: {psk-file: PATH}, a file of mode 0600");
 }
 
+static void no_legacy(struct load *l, const struct cfg_tunnel *t, const char *block, const struct cfg_proposal *p,
+		      const unsigned *n)
+{
+	l->path[0] = "tunnels";
+	l->path[1] = t->name;
+	l->path[2] = block;
+	l->path[3] = "proposals";
+	l->depth = 4;
+	for (unsigned i = 0; i < *n; i++) {
+		const struct alg *a = proposal_legacy(&p[i]);
+
+		if (a)
+			load_error(l, load_line(l, n),
+				   "`%s` is weak and only kept for old peers (RFC 8221, 8247): write something "
+				   "stronger, or ike: {legacy: true} in this tunnel to allow it",
+				   a->word);
+	}
+}
+
 /* A key that said nothing usable keeps its error; one that is absent gets the default. */
 static void fill(struct load *l, struct cfg_tunnel *t)
 {
@@ -170,6 +189,10 @@ void check_all(struct load *l)
 		check_remote(l, t);
 		check_start(l, t);
 		check_auth(l, t);
+		if (!t->ike.legacy) {
+			no_legacy(l, t, "ike", t->ike.proposal, &t->ike.n_proposals);
+			no_legacy(l, t, "esp", t->esp.proposal, &t->esp.n_proposals);
+		}
 		fill(l, t);
 	}
 	check_peers(l);
