@@ -5,6 +5,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/handoff.h"
+#include "dataplane/ip6.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
 #include "dataplane/una.h"
@@ -32,6 +33,26 @@ static inline uint16_t esp_offset(const struct rte_mbuf *m, const struct rte_ipv
 	return (uint16_t)(ihl + sizeof(*udp));
 }
 
+/* The same behind IPv6's extension headers. */
+static __rte_noinline uint16_t esp_offset6(struct rte_mbuf *m, uint8_t *flags)
+{
+	const struct rte_ipv6_hdr *ip = pkt_ip6(m);
+	const uint8_t *base = (const uint8_t *)ip;
+	struct ip6_chain c = {.proto = ip->proto, .off = IP6_HDR};
+	const struct rte_udp_hdr *udp;
+
+	if (unlikely(!ip6_is_upper(c.proto)) && (ip6_walk(ip, m->data_len, &c) != DROP_N || c.frag != 0))
+		return 0;
+	if (c.proto == IP6_ESP)
+		return m->data_len >= c.off + sizeof(struct rte_esp_hdr) ? c.off : 0;
+	udp = (const void *)(base + c.off);
+	if (c.proto != IP6_UDP || m->data_len < c.off + sizeof(*udp) + sizeof(struct rte_esp_hdr) ||
+	    udp->dst_port != RTE_BE16(4500) || una_get32(udp + 1) == 0)
+		return 0;
+	*flags |= PKT_ENCAP;
+	return (uint16_t)(c.off + sizeof(*udp));
+}
+
 /* ESP for an SA of ours, or of another worker; false: for nobody that we know. */
 static inline bool take_esp(struct worker *w, struct rte_mbuf *m, uint16_t off, uint8_t flags)
 {
@@ -54,7 +75,8 @@ void classify_burst(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
-		uint16_t off = esp_offset(m[i], pkt_ip(m[i]), &flags);
+		uint16_t off =
+			likely(!(flags & PKT_V6)) ? esp_offset(m[i], pkt_ip(m[i]), &flags) : esp_offset6(m[i], &flags);
 
 		if (off == 0 || !take_esp(w, m[i], off, flags))
 			vec_push(&w->fwd, m[i]);

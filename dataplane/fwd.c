@@ -163,6 +163,10 @@ void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, ui
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
+		if (unlikely(flags & PKT_V6)) {
+			drop(w, m[i], DROP_NO_ROUTE);
+			continue;
+		}
 		bool leaves = nh[i].kind == FIB_PORT || nh[i].kind == FIB_TUNNEL;
 
 		if (unlikely(!leaves || flags & PKT_L2_MANY))

@@ -208,6 +208,11 @@ void neigh_arp_in(struct worker *w, struct rte_mbuf *m)
 	w->count.punt += up(w, m, DROP_PUNT_FULL);
 }
 
+void neigh_nd_in(struct worker *w, struct rte_mbuf *m)
+{
+	drop(w, m, DROP_BAD_ND);
+}
+
 uint16_t neigh_poll(struct worker *w)
 {
 	struct rte_mbuf *m[VEC_BURST];

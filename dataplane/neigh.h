@@ -33,6 +33,7 @@ enum {
 	NEIGH_DOWN = 2048,  /* and down: more than the ctl thread ever holds, so that it can always let go of them */
 	/* pkt.kind on the way */
 	NEIGH_ARP = 0xff,      /* up: an ARP frame */
+	NEIGH_ND = 0xfd,       /* up: a frame of neighbour discovery */
 	NEIGH_GIVEN_UP = 0xfe, /* down: a packet that comes back unsent, as it went up */
 };
 
@@ -68,6 +69,8 @@ void neigh_free(struct neigh *n);
 uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Takes an ARP frame: data at the Ethernet header, m->port = config index it came in by. Drops: BAD_ARP, PUNT_FULL. */
 void neigh_arp_in(struct worker *w, struct rte_mbuf *m);
+/* The same for neighbour discovery over IPv6 (RFC 4861). Drops: BAD_ND, PUNT_FULL. */
+void neigh_nd_in(struct worker *w, struct rte_mbuf *m);
 /* Once per poll, before w->fwd is looked at: frames of the ctl thread go to w->tx[], counted as arp_sent where they are ARP;
  * packets given up are dropped as NO_NEIGH, and their sources told. RFC 1812 5.2.7.1. Number of packets. */
 uint16_t neigh_poll(struct worker *w);

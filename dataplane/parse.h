@@ -1,7 +1,7 @@
-/* First stage: is this frame a sound IPv4 packet for a router to take up? RFC 791 3.1, RFC 1812 4.2.2, 5.2.2, 5.3.7
+/* First stage: is this frame a sound IP packet for a router to take up? RFC 791 3.1, RFC 1812 4.2.2, 5.2.2, 5.3.7; RFC 8200 3, 4
  *
- * Survivors are single-segment, unshared, begin at the IPv4 header, have no octets behind the IP total length, and
- * their pkt is set (kind CLEAR). ARP goes to neigh; the rest is dropped.
+ * Survivors are single-segment, unshared, begin at the IP header, have no octets behind the length that it says, and
+ * their pkt is set (kind CLEAR, and V6). ARP and neighbour discovery go to neigh; the rest is dropped.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 
 #include "base/build.h"
+#include "dataplane/ip6.h"
 #include "dataplane/una.h"
 #include "ring/stats.h"
 
@@ -49,3 +50,16 @@ static inline bool parse_plain(const struct rte_ipv4_hdr *ip, uint32_t avail)
 
 /* A sound IPv4 header of `avail` octets? DROP_N: yes. The whole test, with the reason. */
 enum stats_drop parse_ip(const struct rte_ipv4_hdr *ip, uint32_t avail, bool cksum_known_good);
+
+/* The same for IPv6: addresses of hosts, the length that is there, and no extension header. RFC 8200 3 */
+static inline bool parse_plain6(const struct rte_ipv6_hdr *ip, uint32_t avail)
+{
+	uint32_t total = IP6_HDR + (uint32_t)rte_be_to_cpu_16(ip->payload_len);
+
+	return likely(avail >= IP6_HDR && (ip->vtc_flow & IP6_VERSION_MASK) == IP6_VERSION && total <= avail &&
+		      total > IP6_HDR && ip6_is_upper(ip->proto) && ip6_addr_ok(ip6_get(ip6_src(ip))) &&
+		      ip6_addr_ok(ip6_get(ip6_dst(ip))));
+}
+
+/* The whole test, with the reason. The chain of extension headers is sound as far as ip6_walk() goes. DROP_NOT_FOR_US: to a group. */
+enum stats_drop parse_ip6(const struct rte_ipv6_hdr *ip, uint32_t avail);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_byteorder.h>
@@ -31,13 +32,13 @@ enum {
 	PKT_ENCAP = 1 << 3,    /* ESP came in UDP */
 	PKT_L2_MANY = 1 << 4,  /* came as link-layer broadcast or multicast */
 	PKT_TUN = 1 << 5,      /* made by this host's kernel: no TTL step, but it wants to hear of errors */
-	PKT_V6 = 1 << 6,       /* IPv6 */
+	PKT_V6 = 1 << 6,       /* IPv6: pkt_ip6() */
 };
 
 struct pkt {
 	uint8_t kind;     /* enum pkt_kind */
 	uint8_t flags;    /* PKT_* */
-	uint16_t esp_off; /* ESP: octets from the IP header to the ESP header */
+	uint16_t esp_off; /* ESP: octets from the IP header to the ESP header, behind any extension headers */
 	uint32_t next;    /* next hop's id (fib.h); TUNNEL: the tunnel's slot */
 };
 
@@ -52,6 +53,17 @@ static inline struct pkt *pkt_of(struct rte_mbuf *m)
 static inline struct rte_ipv4_hdr *pkt_ip(struct rte_mbuf *m)
 {
 	return rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+}
+
+static inline bool pkt_is_v6(struct rte_mbuf *m)
+{
+	return pkt_of(m)->flags & PKT_V6;
+}
+
+/* The IPv6 header at the start of the data; ip6.h looks into it. */
+static inline struct rte_ipv6_hdr *pkt_ip6(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, struct rte_ipv6_hdr *);
 }
 
 static inline uint16_t pkt_ihl(const struct rte_ipv4_hdr *ip)

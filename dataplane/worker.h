@@ -16,6 +16,7 @@
 
 #include "base/build.h"
 #include "dataplane/crypto.h"
+#include "dataplane/ip6.h"
 #include "dataplane/vec.h"
 #include "ring/shm.h"
 #include "ring/stats.h"
@@ -41,6 +42,8 @@ struct worker_port {
 	bool rx_cksum_ok; /* the device checks IP checksums and says so in ol_flags */
 	_Atomic bool up;
 	uint32_t addr_be; /* its first address: source of the ICMP errors sent by it */
+	/* IPv6, host order; zero: none. RFC 4291 2.5.6: where there is any, there is a link-local one */
+	struct ip6 addr6, link6; /* the first that is not link-local; the link-local one */
 };
 
 /* Tokens for things that a peer could make us do too often: icmp errors, events. */
