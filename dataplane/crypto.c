@@ -58,8 +58,10 @@ int crypto_init(struct crypto *c)
 		return -ENOTSUP;
 	}
 	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES128_GCM16] = c->mgr->gcm128_enc;
+	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES192_GCM16] = c->mgr->gcm192_enc;
 	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES256_GCM16] = c->mgr->gcm256_enc;
 	c->fn[CRYPTO_DECRYPT][CRYPTO_AES128_GCM16] = c->mgr->gcm128_dec;
+	c->fn[CRYPTO_DECRYPT][CRYPTO_AES192_GCM16] = c->mgr->gcm192_dec;
 	c->fn[CRYPTO_DECRYPT][CRYPTO_AES256_GCM16] = c->mgr->gcm256_dec;
 	return 0;
 }
@@ -88,19 +90,6 @@ const char *crypto_arch(const struct crypto *c)
 		break;
 	}
 	return "none";
-}
-
-uint16_t crypto_key_len(enum crypto_suite suite)
-{
-	return suite == CRYPTO_AES128_GCM16 ? 16 : 32;
-}
-
-void crypto_key_set(struct crypto *c, struct crypto_key *k, enum crypto_suite suite, const uint8_t *key)
-{
-	if (suite == CRYPTO_AES128_GCM16)
-		IMB_AES128_GCM_PRE(c->mgr, key, &k->gcm);
-	else
-		IMB_AES256_GCM_PRE(c->mgr, key, &k->gcm);
 }
 
 /* The lines of a key that the cipher will read: the round keys, and of the hash key's powers, which stand in falling
@@ -137,6 +126,7 @@ void crypto_run(struct crypto *c, struct crypto_batch *b, struct rte_mbuf *const
 	const aes_gcm_enc_dec_t *fn = c->fn[b->dir];
 	const uint16_t n = b->n;
 
+	b->failed = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct crypto_op *op = &b->op[i];
 		uint8_t *tag = encrypt ? op->data + op->len : op->tag;

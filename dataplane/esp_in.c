@@ -16,11 +16,10 @@
 #include "dataplane/una.h"
 #include "dataplane/worker.h"
 
-enum {
-	HEAD = sizeof(struct rte_esp_hdr) + CRYPTO_IV,
-	TRAILER = 2,                     /* pad length, next header */
-	ESP_MIN = HEAD + 4 + CRYPTO_ICV, /* RFC 4303 2.4: the text is a multiple of 4, and never empty */
-};
+enum { TRAILER = 2 }; /* pad length, next header */
+
+/* The form of SA_FAST's packets, as constants. */
+static const struct crypto_form fast_form = {.iv_len = CRYPTO_IV, .icv_len = CRYPTO_ICV, .align = 4};
 
 enum { NEXT_IPV4 = 4, NEXT_NONE = 59 }; /* RFC 4303 2.6 */
 
@@ -59,6 +58,14 @@ static inline uint16_t esp_len(const struct rte_mbuf *m, const struct pkt *pkt, 
 	return len;
 }
 
+/* RFC 4303 2.4: the text is a multiple of 4, or of the cipher's block, and never empty. */
+static __rte_always_inline bool len_ok(uint16_t len, const struct crypto_form f)
+{
+	const uint16_t bare = (uint16_t)(sizeof(struct rte_esp_hdr) + f.iv_len + f.icv_len);
+
+	return len > bare && (len - bare) % f.align == 0;
+}
+
 uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, uint16_t n)
 {
 	struct sad *sad = w->sad;
@@ -83,7 +90,7 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 			continue;
 		}
 		len = esp_len(m[i], pkt, esp);
-		if (unlikely(len < ESP_MIN || len % 4 != 0)) {
+		if (unlikely(!(s->flags & SA_FAST ? len_ok(len, fast_form) : len_ok(len, crypto_forms[s->suite])))) {
 			lose(w, m[i], s, DROP_ESP_RUNT, MSG_SA_DROP_TRUNCATED);
 			continue;
 		}
@@ -95,29 +102,58 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 	return kept;
 }
 
+/* Describe the cipher's work on one packet. Inlined twice: f's and fast's values are constants for SA_FAST. */
+static __rte_always_inline void describe(struct sa_in *s, struct rte_mbuf *m, uint8_t *esp, uint64_t seq,
+					 struct crypto_op *op, const struct crypto_form f, bool fast)
+{
+	const uint16_t head_len = (uint16_t)(sizeof(struct rte_esp_hdr) + f.iv_len);
+
+	op->data = esp + head_len;
+	op->key = &s->key;
+	op->salt = s->salt;
+	if (fast || s->suite < CRYPTO_HMAC)
+		memcpy(op->iv, esp + sizeof(struct rte_esp_hdr), CRYPTO_IV);
+	op->len = (uint16_t)(m->data_len - pkt_of(m)->esp_off - head_len - f.icv_len);
+	op->suite = s->suite;
+	op->aad_len = 8;
+	memcpy(op->aad, esp, 8); /* RFC 4106 5: SPI and 32-bit sequence number */
+	if (!fast && s->flags & SA_ESN) {
+		op->aad_len = 12;
+		una_put64(op->aad + 4, rte_cpu_to_be_64(seq)); /* all 64 bits. RFC 4303 2.2.1 */
+	}
+}
+
+/* Every SA that is not SA_FAST. */
+static __rte_noinline void describe_rare(struct sa_in *s, struct rte_mbuf *m, uint8_t *esp, uint64_t seq,
+					 struct crypto_batch *b, uint16_t at)
+{
+	describe(s, m, esp, seq, &b->op[at], crypto_forms[s->suite], false);
+	b->others = (uint16_t)(b->others + (s->suite >= CRYPTO_GCM_N));
+}
+
 void esp_in_prepare(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, uint16_t n, struct crypto_batch *b)
 {
 	uint16_t kept = 0;
 
+	b->others = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t *esp = esp_at(m[i]);
 		struct sa_in *s = sa[i];
-		struct crypto_op *op = &b->op[kept];
-		uint32_t seq = rte_be_to_cpu_32(una_get32(esp + 4));
-		enum replay r = replay_check(s->bitmap, s->head, s->window, seq);
+		uint64_t seq = rte_be_to_cpu_32(una_get32(esp + 4));
+		enum replay r;
 
+		if (unlikely(s->flags & SA_ESN))
+			seq = replay_esn(s->head, s->window, (uint32_t)seq);
+		r = replay_check(s->bitmap, s->head, s->window, seq);
 		if (unlikely(r != REPLAY_OK)) {
 			lose(w, m[i], s, r == REPLAY_OLD ? DROP_REPLAY_OLD : DROP_REPLAY, MSG_SA_DROP_REPLAY);
 			continue;
 		}
-		op->data = esp + HEAD;
-		op->key = &s->key;
-		op->salt = s->salt;
-		memcpy(op->iv, esp + sizeof(struct rte_esp_hdr), CRYPTO_IV);
-		op->len = (uint16_t)(m[i]->data_len - pkt_of(m[i])->esp_off - HEAD - CRYPTO_ICV);
-		op->suite = s->suite;
-		op->aad_len = 8; /* RFC 4106 5: SPI and 32-bit sequence number */
-		memcpy(op->aad, esp, 8);
+		if (likely(s->flags & SA_FAST))
+			describe(s, m[i], esp, seq, &b->op[kept], fast_form, true);
+		else
+			describe_rare(s, m[i], esp, seq, b, kept);
+		b->seq[kept] = seq;
 		b->m[kept] = m[i];
 		b->sa[kept++] = s;
 	}
@@ -173,12 +209,20 @@ static inline void look_at_peer(struct worker *w, struct sa_in *s, struct rte_mb
 		peer_moved(w, s, outer, port_be);
 }
 
+static __rte_noinline bool selected_slowly(const struct sa_cold *c, const void *ip, uint16_t total)
+{
+	struct selector_key k;
+
+	selector_key(&k, ip, total, false);
+	return selector_match(c->ts, c->n_ts, MSG_DIR_IN, &k);
+}
+
 static inline bool selected(struct worker *w, const struct sa_in *s, const struct rte_ipv4_hdr *ip, uint16_t total)
 {
 	uint32_t src = rte_be_to_cpu_32(ip->src_addr), dst = rte_be_to_cpu_32(ip->dst_addr);
 
 	if (unlikely(s->flags & SA_SELECT))
-		return selector_match(cold_of(w, s), MSG_DIR_IN, ip, total);
+		return selected_slowly(cold_of(w, s), ip, total);
 	return src - s->rlo <= s->rhi - s->rlo && dst - s->llo <= s->lhi - s->llo;
 }
 
@@ -227,20 +271,25 @@ static inline void count_run(struct worker *w, struct sa_in *s, uint32_t packets
 
 /* One packet that the cipher has been over. The order is RFC 4303's 3.4.3 and 3.4.4: nothing of a packet counts before
  * its ICV is right. */
-static inline struct fault finish_one(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op)
+static inline struct fault finish_one(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op,
+				      uint64_t seq)
 {
-	uint32_t seq = rte_be_to_cpu_32(una_get32(op->aad + 4));
 	bool newest = seq > s->head;
 	enum replay r;
 
-	if (unlikely(!tag_equal(op->tag, op->data + op->len)))
+	if (unlikely(op->suite >= CRYPTO_GCM_N)) {
+		if (op->result != CRYPTO_OK)
+			return op->result == CRYPTO_BAD_ICV ? (struct fault){DROP_BAD_ICV, MSG_SA_DROP_INTEGRITY}
+							    : (struct fault){DROP_CIPHER, MSG_SA_DROP_CIPHER};
+	} else if (unlikely(!tag_equal(op->tag, op->data + op->len))) {
 		return (struct fault){DROP_BAD_ICV, MSG_SA_DROP_INTEGRITY};
+	}
 	r = replay_check(s->bitmap, s->head, s->window, seq); /* again: its copy may be in the same burst */
 	if (unlikely(r != REPLAY_OK))
 		return (struct fault){r == REPLAY_OLD ? DROP_REPLAY_OLD : DROP_REPLAY, MSG_SA_DROP_REPLAY};
 	replay_update(s->bitmap, &s->head, seq);
 	if (newest)
-		look_at_peer(w, s, m, op->data - HEAD);
+		look_at_peer(w, s, m, esp_at(m));
 	return open_text(w, s, m, op);
 }
 
@@ -259,7 +308,7 @@ uint16_t esp_in_finish(struct worker *w, struct crypto_batch *b, struct rte_mbuf
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct sa_in *s = b->sa[i];
-		struct fault f = finish_one(w, s, b->m[i], &b->op[i]);
+		struct fault f = finish_one(w, s, b->m[i], &b->op[i], b->seq[i]);
 
 		if (likely(f.why == DROP_N)) {
 			packets++;

@@ -17,9 +17,7 @@
 enum {
 	IP_HDR = sizeof(struct rte_ipv4_hdr),
 	UDP_HDR = sizeof(struct rte_udp_hdr),
-	HEAD = sizeof(struct rte_esp_hdr) + CRYPTO_IV,
-	TRAILER = 2, /* pad length, next header */
-	PAD_MAX = 3,
+	TRAILER = 2,    /* pad length, next header */
 	FRAME_HDR = 14, /* what neigh_rewrite() puts in front */
 	OUTER_TTL = 64,
 	NEXT_IPV4 = 4,
@@ -63,6 +61,14 @@ static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, const struc
 		w->sad->cold_out[s->slot].drop[MSG_SA_DROP_MISC]++;
 }
 
+static __rte_noinline bool selected(const struct sa_cold *c, struct rte_mbuf *m)
+{
+	struct selector_key k;
+
+	selector_key(&k, pkt_ip(m), m->data_len, false);
+	return selector_match(c->ts, c->n_ts, MSG_DIR_OUT, &k);
+}
+
 void esp_out_lookup(struct worker *w)
 {
 	struct sad *sad = w->sad;
@@ -86,7 +92,7 @@ void esp_out_lookup(struct worker *w)
 			continue;
 		}
 		if (!(s->flags & SA_ANY) &&
-		    unlikely(!selector_match(&sad->cold_out[slot], MSG_DIR_OUT, pkt_ip(m), m->data_len))) {
+		    unlikely(!selected(&sad->cold_out[slot], m))) {
 			lose(w, m, s, DROP_TS_MISMATCH, MSG_SA_DROP_TS);
 			continue;
 		}
@@ -141,26 +147,53 @@ static inline void outer_udp(const struct sa_out *s, uint8_t *p, uint16_t len)
 	udp->dgram_cksum = 0;
 }
 
-/* Wrap one packet and describe the cipher's work on it. The IV is the sequence number: it never repeats under this key,
- * which is all that RFC 4106 3.1 asks for. */
-static inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
-			struct crypto_op *op)
+/* The IV in front of the text: the sequence number; for CBC the block whose cipher text the IV will be (crypto_jobs.h). */
+static inline void put_iv(const struct sa_out *s, uint8_t *p, uint64_t seq)
+{
+	uint64_t iv = rte_cpu_to_be_64(seq);
+
+	if (s->suite < CRYPTO_HMAC) {
+		una_put64(p, iv);
+		return;
+	}
+	memcpy(p, s->iv_mask, s->iv_len);
+	if (s->iv_len != 0)
+		una_put64(p, una_get64(s->iv_mask) ^ iv);
+}
+
+/* The form of SA_FAST's packets, as constants. */
+static const struct crypto_form fast_form = {.iv_len = CRYPTO_IV, .icv_len = CRYPTO_ICV, .align = 4};
+
+/* RFC 4303 2.4 */
+static const uint8_t padding[CRYPTO_ALIGN_MAX] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* Wrap one packet and describe the cipher's work on it. The IV of AEADs is the sequence number: it never repeats under this
+ * key, which is all that RFC 4106 3.1 asks for. Inlined twice: f's and fast's values are constants for SA_FAST. */
+static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
+				     struct crypto_op *op, const struct crypto_form f, bool fast)
 {
 	const struct rte_ipv4_hdr *inner = pkt_ip(m);
-	uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *), *esp = text - HEAD;
-	uint16_t len = m->data_len, pad = (uint16_t)(-(len + TRAILER) & 3), text_len = (uint16_t)(len + pad + TRAILER);
-	uint16_t esp_len = (uint16_t)(HEAD + text_len + CRYPTO_ICV);
+	const uint16_t head_len = (uint16_t)(sizeof(struct rte_esp_hdr) + f.iv_len);
+	uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *), *esp = text - head_len;
+	uint16_t len = m->data_len, pad = (uint16_t)(-(len + TRAILER) & (f.align - 1)),
+		 text_len = (uint16_t)(len + pad + TRAILER);
+	uint16_t esp_len = (uint16_t)(head_len + text_len + f.icv_len);
 	uint16_t udp_len = s->flags & SA_ENCAP ? UDP_HDR : 0, total = (uint16_t)(IP_HDR + udp_len + esp_len);
 	uint64_t iv = rte_cpu_to_be_64(seq);
 	/* SPI and sequence number, from registers both times: a load behind two narrower stores would stall */
 	uint64_t head = s->spi_be | (uint64_t)rte_cpu_to_be_32((uint32_t)seq) << 32;
 
-	/* padding 1, 2, 3 (RFC 4303 2.4); 4 octets are always free here, the ICV comes there */
-	una_put32(text + len, RTE_LE32(0x00030201));
+	if (fast) /* padding 1, 2, 3 (RFC 4303 2.4); 4 octets are always free here, the ICV comes there */
+		una_put32(text + len, RTE_LE32(0x00030201));
+	else
+		memcpy(text + len, padding, sizeof(padding)); /* so are 16: room(), at least 3 + 2 + 12 */
 	text[len + pad] = (uint8_t)pad;
 	text[len + pad + 1] = NEXT_IPV4;
 	una_put64(esp, head);
-	una_put64(esp + 8, iv);
+	if (fast)
+		una_put64(esp + 8, iv);
+	else
+		put_iv(s, esp + 8, seq);
 	outer_ip(w, s, esp - udp_len - IP_HDR, inner, total);
 	if (udp_len != 0)
 		outer_udp(s, esp - UDP_HDR, (uint16_t)(UDP_HDR + esp_len));
@@ -170,17 +203,34 @@ static inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbu
 	memcpy(op->iv, &iv, sizeof(iv));
 	op->len = text_len;
 	op->suite = s->suite;
-	op->aad_len = 8;
-	memcpy(op->aad, &head, sizeof(head)); /* RFC 4106 5 */
-	m->data_off = (uint16_t)(m->data_off - HEAD - udp_len - IP_HDR);
+	if (fast || !(s->flags & SA_ESN)) {
+		op->aad_len = 8;
+		memcpy(op->aad, &head, sizeof(head)); /* RFC 4106 5 */
+	} else {
+		op->aad_len = 12;
+		una_put32(op->aad, s->spi_be);
+		una_put64(op->aad + 4, iv); /* RFC 4303 2.2.1: all 64 bits count */
+	}
+	m->data_off = (uint16_t)(m->data_off - head_len - udp_len - IP_HDR);
 	m->data_len = total;
 	m->pkt_len = total;
 }
 
+/* Every SA that is not SA_FAST. */
+static __rte_noinline void wrap_rare(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
+				     struct crypto_batch *b, uint16_t at)
+{
+	const struct crypto_form f = {.iv_len = s->iv_len, .icv_len = s->icv_len, .align = s->align};
+
+	wrap(w, s, m, seq, &b->op[at], f, false);
+	b->others = (uint16_t)(b->others + (s->suite >= CRYPTO_GCM_N));
+}
+
 static inline bool room(const struct rte_mbuf *m, const struct sa_out *s)
 {
-	unsigned front = FRAME_HDR + IP_HDR + (s->flags & SA_ENCAP ? UDP_HDR : 0) + HEAD;
-	unsigned behind = PAD_MAX + TRAILER + CRYPTO_ICV;
+	unsigned front =
+		FRAME_HDR + IP_HDR + (s->flags & SA_ENCAP ? UDP_HDR : 0) + sizeof(struct rte_esp_hdr) + s->iv_len;
+	unsigned behind = s->align - 1u + TRAILER + s->icv_len;
 
 	return m->data_off >= front && (unsigned)m->buf_len - m->data_off - m->data_len >= behind;
 }
@@ -190,6 +240,7 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 	uint32_t octets = 0;
 	uint16_t kept = 0;
 
+	b->others = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sa_out *s = sa[i];
 		uint64_t seq = s->seq + 1;
@@ -201,7 +252,10 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 		} else {
 			s->seq = seq;
 			octets += m[i]->data_len;
-			wrap(w, s, m[i], seq, &b->op[kept]);
+			if (likely(s->flags & SA_FAST))
+				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true);
+			else
+				wrap_rare(w, s, m[i], seq, b, kept);
 			*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER};
 			b->m[kept] = m[i];
 			b->sa[kept++] = s;
@@ -219,10 +273,26 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 	atomic_store_explicit(&b->done, 0, memory_order_relaxed);
 }
 
+/* Lose what the cipher could not do: it would leave in clear. */
+static __rte_noinline uint16_t keep_sound(struct worker *w, struct crypto_batch *b)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		if (b->op[i].suite >= CRYPTO_GCM_N && b->op[i].result != CRYPTO_OK)
+			lose(w, b->m[i], b->sa[i], DROP_CIPHER, MSG_SA_DROP_CIPHER);
+		else
+			b->m[kept++] = b->m[i];
+	}
+	return kept;
+}
+
 uint16_t esp_out_finish(struct worker *w, struct crypto_batch *b, struct rte_mbuf **m)
 {
 	uint16_t n = b->n;
 
+	if (unlikely(b->failed != 0))
+		n = keep_sound(w, b);
 	memcpy(m, b->m, n * sizeof(m[0]));
 	w->count.esp_out += n;
 	b->n = 0;

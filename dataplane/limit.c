@@ -52,7 +52,7 @@ static void soft_reached(struct worker *w, struct sa_cold *c, uint32_t slot, uin
 	raise_event(w, slot, dir, MSG_SA_SOFT, &c->soft_sent);
 }
 
-static void hard_reached(struct worker *w, struct sa_cold *c, uint32_t slot, uint32_t dir, uint8_t *flags)
+static void hard_reached(struct worker *w, struct sa_cold *c, uint32_t slot, uint32_t dir, uint16_t *flags)
 {
 	*flags |= SA_STOPPED;
 	if (c->hard_seen)

@@ -19,6 +19,10 @@ enum {
 	SA_SELECT = 1 << 2,  /* more than one pair, a protocol or ports: ask selector_match() */
 	SA_STOPPED = 1 << 3, /* a hard limit was reached: nothing passes any more */
 	SA_ANY = 1 << 4,     /* selectors let everything pass */
+	SA_FAST = 1 << 5, /* AES-GCM, tunnel mode, IPv4 outside, no ESN: the packet's form is known without looking */
+	SA_ESN = 1 << 6,
+	SA_TRANSPORT = 1 << 7,
+	SA_V6 = 1 << 8, /* the outer addresses are IPv6: in the line for rare kinds */
 };
 
 struct sa_out {
@@ -32,14 +36,21 @@ struct sa_out {
 	uint16_t cksum;              /* one's complement sum of the constant part of the outer header */
 	uint16_t mtu;                /* largest inner packet */
 	uint16_t sport_be, dport_be; /* UDP encapsulation */
-	uint8_t flags;               /* SA_* */
+	uint16_t flags;              /* SA_* */
 	uint8_t df;                  /* MSG_DF_* */
 	uint8_t suite;               /* enum crypto_suite */
-	uint8_t pad;
 	uint32_t slot;
-	uint32_t tunnel_gen; /* of the tunnel that it was installed for */
-	/* line 1.. */
+	uint32_t tunnel_gen;            /* of the tunnel that it was installed for */
+	uint8_t iv_len, icv_len, align; /* crypto_forms[suite]'s; SA_FAST: constants */
+	uint8_t dscp;                   /* of the outer header: MSG_DSCP_COPY or 0..63 */
+	/* line 1..16 */
 	struct crypto_key key;
+	/* line 17, for SAs that are not SA_FAST */
+	uint8_t src6[16], dst6[16];     /* SA_V6 */
+	uint8_t iv_mask[CRYPTO_IV_MAX]; /* CBC: random, hides the counter that becomes the IV */
+	uint8_t child;                  /* of its tunnel */
+	uint8_t pad[15];
+	uint8_t pad2[64]; /* line 18 */
 };
 
 struct sa_in {
@@ -55,13 +66,18 @@ struct sa_in {
 	uint32_t remote_be;      /* where the last authenticated packet came from */
 	uint16_t remote_port_be; /* 0: not in UDP */
 	uint16_t window;         /* packets; 0: no replay check */
-	uint8_t flags;           /* SA_* */
-	uint8_t suite;
-	uint8_t pad[2];
+	uint16_t flags;          /* SA_* */
+	uint8_t suite;           /* enum crypto_suite: crypto_forms[] has the rest */
+	uint8_t pad;
 	/* lines 1..4 */
 	uint64_t bitmap[REPLAY_WORDS];
-	/* line 5.. */
+	/* lines 5..20 */
 	struct crypto_key key;
+	/* line 21, for SAs that are not SA_FAST */
+	uint8_t local6[16], remote6[16]; /* SA_V6 */
+	uint8_t child;                   /* of its tunnel */
+	uint8_t pad2[31];
+	uint8_t pad3[64]; /* line 22 */
 };
 
 /* What only rare packets, events and counters need. */
@@ -79,9 +95,11 @@ struct sa_cold {
 	struct msg_ts_pair ts[MSG_TS_MAX];
 };
 
-_Static_assert(sizeof(struct sa_out) == 64 + 1024, "17 lines");
+_Static_assert(sizeof(struct sa_out) == 64 + 1024 + 128, "19 lines");
 _Static_assert(offsetof(struct sa_out, key) == 64, "key on a line of its own");
-_Static_assert(sizeof(struct sa_in) == 64 + 256 + 1024, "21 lines");
+_Static_assert(sizeof(struct sa_in) == 64 + 256 + 1024 + 128, "23 lines");
 _Static_assert(offsetof(struct sa_in, bitmap) == 64, "window behind the hot line");
 _Static_assert(offsetof(struct sa_in, key) == 320, "key behind the window");
+_Static_assert(offsetof(struct sa_out, src6) == 17 * 64 && offsetof(struct sa_in, local6) == 21 * 64,
+	       "what the common kind does not touch is behind the key");
 _Static_assert((sizeof(struct sa_out) / 64) % 2 == 1 && (sizeof(struct sa_in) / 64) % 2 == 1, "odd strides");

@@ -127,33 +127,19 @@ int sad_tunnel_del(struct sad *s, struct msg_handle h)
 	return 0;
 }
 
-static int suite_of(uint8_t msg_encr, enum crypto_suite *out)
-{
-	switch ((enum msg_encr)msg_encr) {
-	case MSG_ENCR_AES128_GCM16:
-		*out = CRYPTO_AES128_GCM16;
-		return 0;
-	case MSG_ENCR_AES256_GCM16:
-		*out = CRYPTO_AES256_GCM16;
-		return 0;
-	default: /* the others are not here yet */
-		break;
-	}
-	return -ENOTSUP;
-}
-
 /* What both directions ask of an SA. */
 static int add_check(struct worker *w, const struct msg_sa_add *m, enum crypto_suite *suite)
 {
 	struct sad *s = w->sad;
-	int err = suite_of(m->encr, suite);
+	int found = crypto_suite_of(m->encr, m->integ);
 
-	if (err != 0)
-		return err;
+	if (found < 0)
+		return found;
+	*suite = (enum crypto_suite)found;
 	if (m->family != 4 || (m->flags & ~MSG_SA_ENCAP_UDP) != 0)
 		return -ENOTSUP;
 	if (m->sa.slot >= s->n_sas || m->sa.gen == 0 || m->spi <= 255 || m->n_ts == 0 || m->n_ts > MSG_TS_MAX ||
-	    m->key_len != crypto_key_len(*suite) + CRYPTO_SALT || m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0)
+	    m->key_len != crypto_key_len(*suite) || m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0)
 		return -EINVAL;
 	for (unsigned i = 0; i < m->n_ts; i++)
 		if (m->ts[i].family != 4)
@@ -176,13 +162,22 @@ static bool ports_any(const struct msg_ts *t)
 }
 
 /* SA_ANY, SA_SELECT or neither: decided once, here. */
-static uint8_t select_flags(const struct msg_sa_add *m)
+static uint16_t select_flags(const struct msg_sa_add *m)
 {
 	const struct msg_ts_pair *p = &m->ts[0];
 
 	if (m->n_ts > 1 || p->proto != 0 || !ports_any(&p->local) || !ports_any(&p->remote))
 		return SA_SELECT;
 	return addrs_any(&p->local) && addrs_any(&p->remote) ? SA_ANY : 0;
+}
+
+/* What the packets of this SA look like: decided once, here. */
+static uint16_t kind_flags(const struct msg_sa_add *m, enum crypto_suite suite)
+{
+	uint16_t rare = (m->flags & MSG_SA_ESN ? SA_ESN : 0) | (m->flags & MSG_SA_TRANSPORT ? SA_TRANSPORT : 0) |
+			(m->family == 6 ? SA_V6 : 0);
+
+	return rare == 0 && suite < CRYPTO_GCM_N ? SA_FAST : rare;
 }
 
 static void cold_set(struct sa_cold *c, const struct msg_sa_add *m)
@@ -230,9 +225,10 @@ static int in_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_sui
 	sa->lhi = addr_host(m->ts[0].local.hi);
 	sa->window = m->replay_window;
 	sa->suite = (uint8_t)suite;
-	sa->flags = SA_LIVE | select_flags(m);
+	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite);
+	sa->child = m->child;
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
-	memcpy(&sa->salt, m->key + crypto_key_len(suite), CRYPTO_SALT);
+	sa->salt = crypto_salt(suite, m->key);
 	atomic_fetch_add_explicit(&t->n_in, 1, memory_order_relaxed);
 	atomic_store_explicit(&s->owner_in[m->sa.slot], w->id, memory_order_release);
 	return 0;
@@ -261,17 +257,18 @@ static uint16_t header_sum(const struct sa_out *sa)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-/* The largest inner packet: what is left of the port's MTU after the headers and the ICV, down to a multiple of 4 for
- * the padded text (RFC 4303 2.4), less pad length and next header. */
-static uint16_t inner_mtu(const struct worker *w, const struct sad_tunnel_conf *t, bool encap)
+/* The largest inner packet: what is left of the port's MTU after the headers and the ICV, down to what the
+ * padded text is a multiple of (RFC 4303 2.4), less pad length and next header. */
+static uint16_t inner_mtu(const struct worker *w, const struct sad_tunnel_conf *t, const struct crypto_form *f,
+			  bool encap)
 {
 	uint32_t mtu = t->port < w->n_ports ? w->port[t->port].mtu : 0;
-	uint32_t over = IP4_HDR + (encap ? UDP_HDR : 0) + ESP_HDR + CRYPTO_IV + CRYPTO_ICV;
+	uint32_t over = IP4_HDR + (encap ? UDP_HDR : 0) + ESP_HDR + f->iv_len + f->icv_len;
 	uint32_t inner;
 
 	if (mtu < over + MTU_MIN + ESP_TRAILER)
 		return 0;
-	inner = ((mtu - over) & ~UINT32_C(3)) - ESP_TRAILER;
+	inner = ((mtu - over) / f->align) * f->align - ESP_TRAILER;
 	return (uint16_t)(t->mtu != 0 && t->mtu < inner ? t->mtu : inner);
 }
 
@@ -282,7 +279,7 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	struct sa_out *sa = &s->out[m->sa.slot];
 	struct sa_cold *c = &s->cold_out[m->sa.slot];
 	bool encap = m->flags & MSG_SA_ENCAP_UDP;
-	uint16_t mtu = inner_mtu(w, t, encap);
+	uint16_t mtu = inner_mtu(w, t, &crypto_forms[suite], encap);
 
 	if (mtu == 0 || addr_be(m->remote) == 0)
 		return -EINVAL;
@@ -301,10 +298,14 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	sa->suite = (uint8_t)suite;
 	sa->slot = m->sa.slot;
 	sa->tunnel_gen = m->tunnel.gen;
-	sa->flags = SA_LIVE | select_flags(m) | (encap ? SA_ENCAP : 0);
+	sa->iv_len = crypto_forms[suite].iv_len;
+	sa->icv_len = crypto_forms[suite].icv_len;
+	sa->align = crypto_forms[suite].align;
+	sa->child = m->child;
+	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite) | (encap ? SA_ENCAP : 0);
 	sa->cksum = header_sum(sa);
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
-	memcpy(&sa->salt, m->key + crypto_key_len(suite), CRYPTO_SALT);
+	sa->salt = crypto_salt(suite, m->key);
 	atomic_store_explicit(&s->owner_out[m->sa.slot], w->id, memory_order_release);
 	atomic_store_explicit(&s->tunnel[m->tunnel.slot].tx, m->sa.slot, memory_order_release);
 	return 0;

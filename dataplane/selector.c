@@ -1,70 +1,118 @@
 #include "dataplane/selector.h"
 
-#include <string.h>
-
 #include <netinet/in.h>
-
-#include <rte_byteorder.h>
 
 #include "base/build.h"
 
-struct ports {
-	bool known;
-	uint16_t src, dst;
-};
+enum { PROTO_DCCP = 33, PROTO_MH = 135, PROTO_UDPLITE = 136 };
 
-/* RFC 7296 3.13.1: for ICMP, type and code stand where a port stands, in both ends. */
-static struct ports ports_of(const struct rte_ipv4_hdr *ip, uint16_t total)
+static struct ip6 addr4(const void *p)
 {
-	uint16_t ihl = (uint16_t)((ip->version_ihl & 15) * 4);
-	const uint8_t *l4 = (const uint8_t *)ip + ihl;
-	struct ports p = {false, 0, 0};
+	return (struct ip6){0, rte_be_to_cpu_32(una_get32(p))};
+}
 
-	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK) || total < ihl + 4)
-		return p;
-	switch (ip->next_proto_id) {
+/* The fields that stand where a port stands: l4 is the next layer's header, n octets of it. RFC 4301 4.4.1.1, RFC 7296 3.13.1 */
+static void ports_read(struct selector_key *k, const uint8_t *l4, int n)
+{
+	if (n < 4)
+		return;
+	switch (k->proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_DCCP:
-		p = (struct ports){true, (uint16_t)(l4[0] << 8 | l4[1]), (uint16_t)(l4[2] << 8 | l4[3])};
+	case PROTO_UDPLITE:
+	case PROTO_DCCP:
+		k->sport = (uint16_t)(l4[0] << 8 | l4[1]);
+		k->dport = (uint16_t)(l4[2] << 8 | l4[3]);
+		k->ports_known = true;
 		break;
 	case IPPROTO_ICMP:
-		p = (struct ports){true, (uint16_t)(l4[0] << 8 | l4[1]), (uint16_t)(l4[0] << 8 | l4[1])};
+	case IPPROTO_ICMPV6:
+		k->sport = k->dport = (uint16_t)(l4[0] << 8 | l4[1]);
+		k->ports_known = k->one_port = true;
+		break;
+	case PROTO_MH: /* RFC 6275 6.1.1: the type is the third octet */
+		k->sport = k->dport = (uint16_t)(l4[2] << 8);
+		k->ports_known = k->one_port = true;
 		break;
 	}
-	return p;
 }
 
-static bool addr_in(const struct msg_ts *t, uint32_t a_be)
+static void key4(struct selector_key *k, const struct rte_ipv4_hdr *ip, uint16_t len)
 {
-	/* network order: octet by octet is by value */
-	return memcmp(t->lo, &a_be, 4) <= 0 && memcmp(&a_be, t->hi, 4) <= 0;
+	uint16_t ihl = (uint16_t)((ip->version_ihl & 15) * 4);
+
+	k->family = 4;
+	k->src = addr4(&ip->src_addr);
+	k->dst = addr4(&ip->dst_addr);
+	k->proto = ip->next_proto_id;
+	k->proto_known = true;
+	k->fragment = (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0;
+	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK))
+		return;
+	k->off = ihl;
+	ports_read(k, (const uint8_t *)ip + ihl, len - ihl);
 }
 
-static bool ports_any(const struct msg_ts *t)
+/* RFC 4301 4.4.1.1: hop-by-hop, routing, fragment and destination options headers are passed over, AH and ESP are not. A chain that
+ * leaves the packet, or is longer than anybody's, hides the protocol. */
+static void key6(struct selector_key *k, const struct rte_ipv6_hdr *ip, uint16_t len)
 {
-	return t->port_lo == 0 && t->port_hi == 65535;
+	struct ip6_chain c;
+
+	k->family = 6;
+	k->src = ip6_get(ip6_src(ip));
+	k->dst = ip6_get(ip6_dst(ip));
+	if (ip6_walk(ip, len, &c) != DROP_N)
+		return;
+	k->fragment = !c.whole;
+	k->proto = c.proto;
+	k->proto_known = ip6_is_upper(c.proto); /* not so behind the header of a later fragment */
+	if (c.later)
+		return;
+	k->off = c.off;
+	ports_read(k, (const uint8_t *)ip + c.off, len - c.off);
 }
 
-static bool port_in(const struct msg_ts *t, const struct ports *p, uint16_t port)
+void selector_key(struct selector_key *k, const void *ip, uint16_t len, bool v6)
 {
-	return ports_any(t) || (p->known && t->port_lo <= port && port <= t->port_hi);
+	*k = (struct selector_key){0};
+	if (v6)
+		key6(k, ip, len);
+	else
+		key4(k, ip, len);
 }
 
-bool selector_match(const struct sa_cold *c, uint32_t dir, const struct rte_ipv4_hdr *ip, uint16_t total)
+static bool le(struct ip6 a, struct ip6 b)
 {
-	struct ports p = ports_of(ip, total);
+	return a.hi < b.hi || (a.hi == b.hi && a.lo <= b.lo);
+}
 
-	for (unsigned i = 0; i < c->n_ts; i++) {
-		const struct msg_ts_pair *t = &c->ts[i];
+static bool addr_in(const struct msg_ts *t, struct ip6 a, uint8_t family)
+{
+	if (family == 4)
+		return le(addr4(t->lo), a) && le(a, addr4(t->hi));
+	return le(ip6_get(t->lo), a) && le(a, ip6_get(t->hi));
+}
+
+static bool port_in(const struct msg_ts *t, bool known, uint16_t port)
+{
+	return (t->port_lo == 0 && t->port_hi == UINT16_MAX) || (known && t->port_lo <= port && port <= t->port_hi);
+}
+
+bool selector_match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct msg_ts_pair *t = &ts[i];
 		const struct msg_ts *src = dir == MSG_DIR_IN ? &t->remote : &t->local;
 		const struct msg_ts *dst = dir == MSG_DIR_IN ? &t->local : &t->remote;
 
-		if (addr_in(src, ip->src_addr) && addr_in(dst, ip->dst_addr) &&
-		    (t->proto == 0 || t->proto == ip->next_proto_id) && port_in(src, &p, p.src) &&
-		    port_in(dst, &p, p.dst))
+		if (t->family != k->family || !addr_in(src, k->src, k->family) || !addr_in(dst, k->dst, k->family))
+			continue;
+		if (t->proto != 0 && !(k->proto_known && t->proto == k->proto))
+			continue;
+		/* the sender's end says what may be sent, where there is one field only: RFC 4301 4.4.1.3 B */
+		if (port_in(src, k->ports_known, k->sport) && (k->one_port || port_in(dst, k->ports_known, k->dport)))
 			return true;
 	}
 	return false;

@@ -27,7 +27,7 @@
 #include "base/build.h"
 #include "base/xlist.h"
 
-#define MSG_LAYOUT 4 /* raise with every change of a struct or a number in ring/ */
+#define MSG_LAYOUT 5 /* raise with every change of a struct or a number in ring/ */
 
 /* The message structs view the bytes of a union msg: exempt from type-based alias analysis, so that a cast is sound. */
 #define MSG_VIEW __attribute__((may_alias))

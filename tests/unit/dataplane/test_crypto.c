@@ -39,9 +39,9 @@ static void openssl_seal(enum crypto_suite suite, const uint8_t *key, const uint
 	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
 	int n = 0;
 
-	assert_int_equal(EVP_EncryptInit_ex(x, suite == CRYPTO_AES128_GCM16 ? EVP_aes_128_gcm() : EVP_aes_256_gcm(),
-					    NULL, key, nonce),
-			 1);
+	const EVP_CIPHER *gcm[CRYPTO_GCM_N] = {EVP_aes_128_gcm(), EVP_aes_192_gcm(), EVP_aes_256_gcm()};
+
+	assert_int_equal(EVP_EncryptInit_ex(x, gcm[suite], NULL, key, nonce), 1);
 	assert_int_equal(EVP_EncryptUpdate(x, NULL, &n, aad, aad_len), 1);
 	assert_int_equal(EVP_EncryptUpdate(x, text, &n, text, len), 1);
 	assert_int_equal(EVP_EncryptFinal_ex(x, text + n, &n), 1);
@@ -91,7 +91,7 @@ static void batches_agree_with_openssl_at_every_length(void **state)
 	uint8_t raw[32], nonce[12], aad[8];
 	(void)state;
 
-	for (unsigned s = 0; s < CRYPTO_SUITE_N; s++) {
+	for (unsigned s = 0; s < CRYPTO_GCM_N; s++) {
 		for (unsigned i = 0; i < sizeof(raw); i++)
 			raw[i] = (uint8_t)(i * 5 + s);
 		for (unsigned i = 0; i < sizeof(nonce); i++)
@@ -196,8 +196,8 @@ static void hot_structs_lie_on_cache_lines(void **state)
 	assert_int_equal((uintptr_t)&out[1].key % 64, 0);
 	assert_int_equal((uintptr_t)&in[1].key % 64, 0);
 	assert_int_equal((uintptr_t)&in[1].bitmap % 64, 0);
-	assert_int_equal(sizeof(struct sa_out), 1088);
-	assert_int_equal(sizeof(struct sa_in), 1344);
+	assert_int_equal(sizeof(struct sa_out), 1216);
+	assert_int_equal(sizeof(struct sa_in), 1472);
 }
 
 int main(void)
