@@ -3,7 +3,8 @@
 #   make            build into build/
 #   make demo       a tunnel to strongSwan in network namespaces, shown and proven (KEEP=1 leaves it up)
 #   make test       the whole suite; the last line counts it
-#   make test-long  the end-to-end tests again, longer, against sanitizer builds of the daemons
+#   make test-long  what takes longer: more peers (a Debian 13, a machine under qemu), and the end-to-end tests again, against
+#                   sanitizer builds of the daemons
 #   make bench      cycles per packet of each stage of the data plane; BGP beside BIRD and FRR
 #   make fuzz       libFuzzer on every parser, FUZZ_SECONDS each (default 60)
 #   make clean      unmount and remove build/, and the namespaces of earlier runs
@@ -35,7 +36,8 @@ test: build
 
 test-long: build
 	@tools/bootstrap lint
-	@tools/peers make
+	@tools/peers make bookworm trixie
+	@tools/guest make
 	@$(PYTHON) tests/run --long
 
 bench: build

@@ -19,6 +19,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("ESP_BUILD", os.path.join(TOP, "build")))
 PEERS = os.path.abspath(os.environ.get("ESP_PEERS", os.path.join(TOP, "build", "peers", "bookworm")))
+TRIXIE = os.path.join(os.path.dirname(PEERS), "trixie")
 NETNS_DIR = "/run/netns"
 PREFIX = "esp"  # of every namespace: esp<pid>-<name>
 
@@ -121,10 +122,10 @@ class Namespace:
         self.path = os.path.join(NETNS_DIR, self.full)
 
     def argv(self, argv, peer=False):
-        """The command that runs argv in this namespace; peer: in the peers' root too."""
+        """The command that runs argv in this namespace; peer: in the peers' root too (True, or the root's path)."""
         enter = ["nsenter", f"--net={self.path}", "--"]
         if peer:
-            enter += ["chroot", PEERS]
+            enter += ["chroot", PEERS if peer is True else peer]
         return enter + [str(a) for a in argv]
 
     def run(self, *argv, peer=False, check=True, timeout=20, stdin=None):
@@ -284,7 +285,8 @@ class Lab:
                 p.kill()
         for n in self.namespaces.values():
             subprocess.run(["ip", "netns", "del", n.full], capture_output=True, check=False)
-        shutil.rmtree(PEERS + self.peer_dir, ignore_errors=True)
+        for root in (PEERS, TRIXIE):
+            shutil.rmtree(root + self.peer_dir, ignore_errors=True)
 
 
 def host(*argv):
@@ -321,7 +323,7 @@ def remove(prefix):
             except OSError:
                 pass
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-    for path in [f"{PEERS}/tmp/{prefix}", *glob.glob(f"/run/{prefix}-*")]:
+    for path in [f"{PEERS}/tmp/{prefix}", f"{TRIXIE}/tmp/{prefix}", *glob.glob(f"/run/{prefix}-*")]:
         shutil.rmtree(path, ignore_errors=True)
     return len(names)
 

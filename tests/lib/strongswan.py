@@ -1,11 +1,12 @@
-"""strongSwan in the peers' root and in a namespace, with ESP in user space (kernel-libipsec, UDP 4500).
+"""strongSwan in the peers' root and in a namespace, with ESP in user space (kernel-libipsec): in UDP 4500 with Debian 12's, also
+without with Debian 13's (RawCharon).
 
 Each daemon has its own strongswan.conf, swanctl folder, log and vici socket, so that several run side by side.
 """
 
 import os
 
-from netlab import PEERS, LabError, wait_for
+from netlab import PEERS, TRIXIE, LabError, wait_for
 from vici import Vici, ViciError
 
 # charon-systemd is the daemon that needs no starter; without systemd it simply runs in the foreground.
@@ -65,10 +66,12 @@ class IkeSa:
 class Charon:
     """A strongSwan daemon. connections and secrets are swanctl.conf's sections of those names, as dicts."""
 
+    root = PEERS
+
     def __init__(self, ns, name="charon", options=None):
         self.ns, self.name = ns, name
         self.inside = f"{ns.lab.peer_dir}/{ns.name}-{name}"  # as the daemon sees it
-        self.outside = PEERS + self.inside
+        self.outside = self.root + self.inside
         self.logfile = f"{self.outside}/log"
         self.socket = f"{self.outside}/vici"
         self.process = None
@@ -95,7 +98,7 @@ class Charon:
         """Run the daemon and load the configuration."""
         if os.path.exists(self.socket):
             os.unlink(self.socket)
-        self.process = self.ns.start(self.name, DAEMON, peer=True, env=self.env)
+        self.process = self.ns.start(self.name, DAEMON, peer=self.root, env=self.env)
         wait_for(f"{self.name} listens", self._listening, timeout)
         if connections:
             self.load(connections, secrets or {})
@@ -121,7 +124,7 @@ class Charon:
     def swanctl(self, *argv, check=True):
         """swanctl itself, as a person would type it."""
         env = [f"{k}={v}" for k, v in self.env.items()]
-        return self.ns.run("env", *env, "swanctl", *argv, "--uri", f"unix://{self.inside}/vici", peer=True, check=check)
+        return self.ns.run("env", *env, "swanctl", *argv, "--uri", f"unix://{self.inside}/vici", peer=self.root, check=check)
 
     def vici(self, timeout=30.0):
         try:
@@ -175,3 +178,13 @@ class Charon:
 
     def kill(self):
         self.process.kill()
+
+
+class RawCharon(Charon):
+    """Debian 13's strongSwan: ESP in IP where no NAT is seen (a connection with encap = no)."""
+
+    root = TRIXIE
+
+    def __init__(self, ns, name="charon", options=None):
+        raw = {"plugins": {"kernel-libipsec": {"raw_esp": "yes"}}}
+        super().__init__(ns, name, merge(raw, options or {}))

@@ -101,8 +101,8 @@ def peer_secrets(psk=PSK):
 class TwoSites:
     """The namespaces and their cables; the programs are started by the caller."""
 
-    def __init__(self, lab, nat=True):
-        self.lab, self.nat = lab, nat
+    def __init__(self, lab, nat=True, peer=Charon):
+        self.lab, self.nat, self.Peer = lab, nat, peer
         self.a, self.gw = lab.ns("site-a"), lab.ns("gateway")
         self.peer, self.b = lab.ns("strongswan", forward=True), lab.ns("site-b")
         lab.veth(self.a, "eth0", self.gw, "lan", f"{HOST_A}/24")
@@ -123,7 +123,7 @@ class TwoSites:
 
     def charon(self, ike=None, child=None, psk=PSK, options=None, name="charon"):
         """strongSwan, running and configured."""
-        charon = Charon(self.peer, name, options)
+        charon = self.Peer(self.peer, name, options)
         return charon.start(peer_connections(self.peer_address, ike, child), peer_secrets(psk))
 
     def gateway(self, tunnel=None, psk=PSK, name="gw", **more):
@@ -142,14 +142,15 @@ class TwoSites:
 
 
 class Bench:
-    """Two sites whose daemons are started anew for every case: the context of the interop tests (tap.main)."""
+    """Two sites whose daemons are started anew for every case: the context of the interop tests (tap.main). peer: the class of the
+    other end (strongswan.Charon, or one that can be used like it)."""
 
-    def __init__(self, nat=False):
-        self.nat, self.gw, self.peer, self.starts = nat, None, None, 0
+    def __init__(self, nat=False, peer=Charon):
+        self.nat, self.Peer, self.gw, self.peer, self.starts = nat, peer, None, None, 0
 
     def __enter__(self):
         self.lab = Lab()
-        self.net = TwoSites(self.lab, self.nat)
+        self.net = TwoSites(self.lab, self.nat, self.Peer)
         return self
 
     def __exit__(self, *exc):
