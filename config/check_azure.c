@@ -146,8 +146,11 @@ void check_azure(struct load *l, const struct cfg_bgp_peer *p)
 	check_prepend(l, p);
 	if (k->pair)
 		check_pair(l, p);
+	at(l, p, "address");
+	if (p->addr.family == IP_V6)
+		load_error(l, load_line(l, &p->addr), "%s speaks BGP over IPv4 only: write its IPv4 address", k->name);
 	at(l, p, "families");
-	if (p->families & CFG_BGP_V6)
+	if ((p->families & CFG_BGP_V6) && load_line(l, &p->families))
 		load_error(l, load_line(l, &p->families), "%s speaks of IPv4 only: leave `families` out", k->name);
 	at(l, p, "max-prefix-out");
 	if (!p->max_prefix_out || p->max_prefix_out > k->max_prefix_out)

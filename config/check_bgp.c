@@ -64,7 +64,7 @@ static const struct ip_prefix *tunnel_net(const struct config *c, const struct i
 	return in;
 }
 
-/* The highest of n addresses and *best. */
+/* The highest of n addresses, IPv4, and *best. */
 static void highest(const struct ip_prefix *p, unsigned n, uint32_t *best)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -76,42 +76,58 @@ static void highest(const struct ip_prefix *p, unsigned n, uint32_t *best)
 static void fill_router_id(struct load *l, struct cfg_bgp *b)
 {
 	const struct config *c = l->c;
+	bool of_ports;
 
 	if (load_line(l, &b->router_id))
 		return;
 	highest(c->gateway_addr, c->n_gateway_addr, &b->router_id);
-	for (unsigned i = 0; i < c->n_ports && !c->n_gateway_addr; i++)
+	of_ports = !b->router_id; /* the gateway may have IPv6 addresses only */
+	for (unsigned i = 0; i < c->n_ports && of_ports; i++)
 		highest(c->port[i].addr, c->port[i].n_addr, &b->router_id);
 	if (b->router_id)
 		return;
 	l->path[0] = "bgp";
 	l->depth = 1;
-	load_error(l, load_line(l, &b->as), "there is no address to take the router ID from: write router-id: A.B.C.D");
+	load_error(l, load_line(l, &b->as),
+		   "there is no IPv4 address to take the router ID from: write router-id: A.B.C.D");
+}
+
+static const struct ip_prefix *gateway_addr(const struct config *c, uint8_t family)
+{
+	for (unsigned i = 0; i < c->n_gateway_addr; i++)
+		if (c->gateway_addr[i].addr.family == family)
+			return &c->gateway_addr[i];
+	return NULL;
 }
 
 static void check_source(struct load *l, struct cfg_bgp_peer *p)
 {
 	const struct config *c = l->c;
 	const struct ip_prefix *in;
-	char text[IP_STR];
+	char text[IP_STR], peer[IP_STR];
 
 	at(l, p, "source");
 	if (p->source.family && !is_ours(c, &p->source))
 		load_error(l, load_line(l, &p->source),
 			   "%s is no address of this gateway: write one of gateway.addresses, of a port or of a tunnel",
 			   ip_str(&p->source, text));
+	else if (p->source.family && p->addr.family && p->source.family != p->addr.family)
+		load_error(l, load_line(l, &p->source),
+			   "%s is of another family than the peer's address %s: write one of the same",
+			   ip_str(&p->source, text), ip_str(&p->addr, peer));
 	if (load_line(l, &p->source) || !p->addr.family)
 		return;
 	in = port_net(c, &p->addr);
 	in = in ? in : tunnel_net(c, &p->addr);
-	in = in ? in : c->n_gateway_addr ? &c->gateway_addr[0] : NULL;
+	in = in ? in : gateway_addr(c, p->addr.family);
 	if (in)
 		p->source = in->addr;
 	else
-		load_error(l, p->line,
-			   "%s is on no network of ours, and there is no gateway address to speak from: write source: "
-			   "ADDRESS, or gateway.addresses",
-			   ip_str(&p->addr, text));
+		load_error(
+			l, p->line,
+			"%s is on no network of ours, and there is no %s gateway address to speak from: write source: "
+			"ADDRESS, or gateway.addresses",
+			ip_str(&p->addr, text), p->addr.family == IP_V4 ? "IPv4" : "IPv6");
 }
 
 /* TTLs. RFC 5082 3: a peer that multihop lets be far away cannot be asked to be near. */
@@ -129,7 +145,6 @@ static void check_ttl(struct load *l, const struct cfg_bgp_peer *p)
 static void check_addr(struct load *l, const struct cfg_bgp_peer *p)
 {
 	const struct ip_prefix *in = port_net(l->c, &p->addr);
-	struct ip_addr lo, hi;
 	char text[IP_STR];
 
 	at(l, p, "address");
@@ -140,10 +155,7 @@ static void check_addr(struct load *l, const struct cfg_bgp_peer *p)
 			   ip_str(&p->addr, text));
 		return;
 	}
-	if (!in || in->len >= 31)
-		return;
-	ip_prefix_range(in, &lo, &hi);
-	if (ip_equal(&p->addr, &lo) || ip_equal(&p->addr, &hi))
+	if (in && check_is_end(in, &p->addr))
 		load_error(l, load_line(l, &p->addr), "%s is no host of its network: write the peer's address",
 			   ip_str(&p->addr, text));
 }
@@ -238,7 +250,7 @@ static void check_peer(struct load *l, struct cfg_bgp_peer *p)
 	if (!p->name[0])
 		return;
 	if (!load_line(l, &p->families))
-		p->families = CFG_BGP_V4;
+		p->families = p->addr.family == IP_V6 ? CFG_BGP_V6 : CFG_BGP_V4;
 	if (!load_line(l, &p->max_prefix_out))
 		p->max_prefix_out = kind_of(p->kind)->max_prefix_out;
 	check_addr(l, p);

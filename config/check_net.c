@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "config/field.h"
 #include "config/index.h"
 
 /* A network that an interface of ours stands in. */
 struct net {
-	uint32_t lo, hi;         /* host order, both within */
+	struct ip_addr lo, hi;   /* both within */
 	const char *kind, *name; /* "port", its name */
 	const void *owner;       /* networks of one owner may overlap: second addresses */
 	const struct ip_prefix *prefix;
@@ -25,22 +26,31 @@ static void set_path(struct load *l, const char *kind, const char *name, const c
 		l->path[l->depth++] = key;
 }
 
-/* An address that an interface can have: of one host, neither end of its network (RFC 3021: but for /31). */
+/* An address that an interface can have: of one host, neither end of its network (RFC 3021, 6164: but for one of two); the
+ * first of an IPv6 network is every router's (RFC 4291 2.6.1), the last one an address as any other. */
 static void check_own(struct load *l, const struct ip_prefix *p)
 {
+	bool v4 = p->addr.family == IP_V4;
 	struct ip_addr lo, hi;
 	char text[IP_STR];
 
 	ip_prefix_range(p, &lo, &hi);
-	if (ip_is_any(&p->addr) || ip_is_multicast(&p->addr) || p->addr.b[0] == 127 || p->addr.b[0] >= 240)
+	if (!field_is_host(&p->addr))
 		load_error(l, load_line(l, p), "%s is not the address of one host: write one that is",
 			   ip_str(&p->addr, text));
-	else if (p->len < 31 && (ip_equal(&p->addr, &lo) || ip_equal(&p->addr, &hi)))
-		load_error(l, load_line(l, p), "%s is the %s of its network: write an address between them",
-			   ip_prefix_str(p, text), ip_equal(&p->addr, &lo) ? "first address" : "broadcast address");
-	else if (p->len < 8)
-		load_error(l, load_line(l, p), "%s stands in a network larger than /8: check its length",
+	else if (field_is_link_local(&p->addr))
+		load_error(l, load_line(l, p),
+			   "%s is link-local, and the gateway makes such an address itself: remove it",
+			   ip_str(&p->addr, text));
+	else if (p->len < (v4 ? 31 : 127) && ip_equal(&p->addr, &lo))
+		load_error(l, load_line(l, p), "%s is the first address of its network: write another one",
 			   ip_prefix_str(p, text));
+	else if (v4 && p->len < 31 && ip_equal(&p->addr, &hi))
+		load_error(l, load_line(l, p), "%s is the broadcast address of its network: write another one",
+			   ip_prefix_str(p, text));
+	else if (p->len < (v4 ? 8 : 16))
+		load_error(l, load_line(l, p), "%s stands in a network larger than /%u: check its length",
+			   ip_prefix_str(p, text), v4 ? 8 : 16);
 }
 
 static void add_net(struct net *to, const struct ip_prefix *p, const char *kind, const char *name, const void *owner)
@@ -48,16 +58,16 @@ static void add_net(struct net *to, const struct ip_prefix *p, const char *kind,
 	struct ip_addr lo, hi;
 
 	ip_prefix_range(p, &lo, &hi);
-	*to = (struct net){ip_v4_u32(&lo), ip_v4_u32(&hi), kind, name, owner, p};
+	*to = (struct net){lo, hi, kind, name, owner, p};
 }
 
 static int by_start(const void *a, const void *b)
 {
 	const struct net *x = a, *y = b;
+	int r = ip_cmp(&x->lo, &y->lo);
 
-	if (x->lo != y->lo)
-		return x->lo < y->lo ? -1 : 1;
-	return x->hi != y->hi ? (x->hi > y->hi ? -1 : 1) : x->prefix < y->prefix ? -1 : x->prefix > y->prefix;
+	r = r ? r : ip_cmp(&y->hi, &x->hi);
+	return r ? r : x->prefix < y->prefix ? -1 : x->prefix > y->prefix;
 }
 
 /* Sorted by their beginnings, a network overlaps an earlier one exactly when it begins before the farthest end so far.
@@ -68,7 +78,7 @@ static void sweep(struct load *l, struct net *net, unsigned n)
 
 	qsort(net, n, sizeof(*net), by_start);
 	for (unsigned i = 1; i < n; i++) {
-		if (net[i].lo <= far->hi && net[i].owner != far->owner) {
+		if (ip_cmp(&net[i].lo, &far->hi) <= 0 && net[i].owner != far->owner) {
 			unsigned a = load_line(l, net[i].prefix), b = load_line(l, far->prefix);
 			const struct net *late = a >= b ? &net[i] : far, *early = a >= b ? far : &net[i];
 			char x[IP_STR], y[IP_STR];
@@ -78,7 +88,7 @@ static void sweep(struct load *l, struct net *net, unsigned n)
 				   ip_prefix_str(late->prefix, x), ip_prefix_str(early->prefix, y), early->kind,
 				   early->name, a >= b ? b : a);
 		}
-		if (net[i].hi > far->hi)
+		if (ip_cmp(&net[i].hi, &far->hi) > 0)
 			far = &net[i];
 	}
 }
@@ -114,9 +124,9 @@ static void check_gateway(struct load *l)
 	for (unsigned i = 0; i < c->n_gateway_addr; i++) {
 		const struct ip_prefix *p = &c->gateway_addr[i];
 
-		if (p->len != 32) {
-			load_error(l, load_line(l, p), "a loopback address stands alone: write %s/32",
-				   ip_str(&p->addr, text));
+		if (p->len != ip_size(p->addr.family) * 8) {
+			load_error(l, load_line(l, p), "a loopback address stands alone: write %s/%zu",
+				   ip_str(&p->addr, text), ip_size(p->addr.family) * 8);
 			continue;
 		}
 		check_own(l, p);
@@ -154,13 +164,23 @@ static void check_ports(struct load *l)
 	}
 }
 
+/* Neither end of a network is one of its hosts; the first of an IPv6 network is whichever router answers (RFC 4291 2.6.1). */
+bool check_is_end(const struct ip_prefix *net, const struct ip_addr *a)
+{
+	struct ip_addr lo, hi;
+
+	if (net->len >= (a->family == IP_V4 ? 31 : 127))
+		return false;
+	ip_prefix_range(net, &lo, &hi);
+	return ip_equal(a, &lo) || (a->family == IP_V4 && ip_equal(a, &hi));
+}
+
 /* The next router must be a neighbour, and not ourselves. */
 static void check_via(struct load *l, const struct cfg_route *r)
 {
 	const struct config *c = l->c;
 	const struct ip_prefix *in = NULL;
-	struct ip_addr lo, hi;
-	char text[IP_STR];
+	char text[IP_STR], to[IP_STR];
 
 	set_path(l, "routes", "via", NULL);
 	for (unsigned i = 0; i < c->n_ports; i++)
@@ -181,8 +201,12 @@ static void check_via(struct load *l, const struct cfg_route *r)
 			   ip_str(&r->via, text));
 		return;
 	}
-	ip_prefix_range(in, &lo, &hi);
-	if (in->len < 31 && (ip_equal(&r->via, &lo) || ip_equal(&r->via, &hi)))
+	if (r->to.addr.family && r->to.addr.family != r->via.family) {
+		load_error(l, load_line(l, &r->via), "%s is of another family than %s: write a router of the same",
+			   ip_str(&r->via, text), ip_prefix_str(&r->to, to));
+		return;
+	}
+	if (check_is_end(in, &r->via))
 		load_error(l, load_line(l, &r->via), "%s is no host of its network: write the next router's address",
 			   ip_str(&r->via, text));
 }
@@ -202,32 +226,49 @@ static void check_selected(struct load *l, const struct cfg_route *r, const stru
 		   ip_prefix_str(&r->to, text));
 }
 
-static void check_route(struct load *l, const struct cfg_route *r, const struct index *names, bool *routed)
+static void check_own_net(struct load *l, const struct cfg_route *r)
 {
 	const struct config *c = l->c;
-	unsigned n = !!load_line(l, &r->via) + !!load_line(l, r->tunnel) + !!load_line(l, &r->blackhole);
-	const struct cfg_tunnel *t;
 	char text[IP_STR];
 
-	set_path(l, "routes", NULL, NULL);
-	if (n != 1)
-		load_error(l, r->line, "%s: write exactly one of `via`, `tunnel` and `blackhole: true`",
-			   n ? "more than one way is given" : "no way is given");
 	for (unsigned i = 0; i < c->n_ports; i++)
 		for (unsigned j = 0; j < c->port[i].n_addr; j++) {
 			struct ip_prefix own = c->port[i].addr[j];
 
 			ip_mask(&own.addr, own.len);
-			if (r->to.addr.family && ip_prefix_equal(&own, &r->to))
-				load_error(l, load_line(l, &r->to), "%s is port %s's own network: remove the route",
-					   ip_prefix_str(&own, text), c->port[i].name);
+			if (!r->to.addr.family || !ip_prefix_equal(&own, &r->to))
+				continue;
+			load_error(l, load_line(l, &r->to), "%s is port %s's own network: remove the route",
+				   ip_prefix_str(&own, text), c->port[i].name);
+			return;
 		}
+}
+
+static void check_route(struct load *l, const struct cfg_route *r, const struct index *names, bool *routed)
+{
+	const struct config *c = l->c;
+	unsigned n = !!load_line(l, &r->via) + !!load_line(l, r->tunnel) + !!load_line(l, &r->blackhole);
+	const struct cfg_tunnel *t;
+
+	set_path(l, "routes", NULL, NULL);
+	if (n != 1)
+		load_error(l, r->line, "%s: write exactly one of `via`, `tunnel` and `blackhole: true`",
+			   n ? "more than one way is given" : "no way is given");
+	check_own_net(l, r);
 	if (r->via.family)
 		check_via(l, r);
 	if (!r->tunnel[0])
 		return;
 	t = index_find(names, r->tunnel);
 	set_path(l, "routes", "tunnel", NULL);
+	if (t && t->mode == CFG_MODE_TRANSPORT) {
+		load_error(l, load_line(l, r->tunnel),
+			   "%s is in transport mode, which takes the way to its peer: remove the route, or write mode: "
+			   "tunnel there",
+			   t->name);
+		routed[t - c->tunnel] = true;
+		return;
+	}
 	if (t) {
 		routed[t - c->tunnel] = true;
 		check_selected(l, r, t);
@@ -268,6 +309,18 @@ static void refuse_twin_routes(struct load *l)
 	free(r);
 }
 
+static void check_room(struct load *l, uint8_t family, uint32_t room, const char *key)
+{
+	const struct config *c = l->c;
+	unsigned n = 0, line = 0;
+
+	for (unsigned i = 0; i < c->n_routes; i++)
+		if (c->route[i].to.addr.family == family && !n++)
+			line = c->route[i].line;
+	if (n > room)
+		load_error(l, line, "%u routes, but room for %u: raise dataplane.%s", n, room, key);
+}
+
 void check_net(struct load *l, const struct index *tunnels, bool *routed)
 {
 	const struct config *c = l->c;
@@ -280,8 +333,7 @@ void check_net(struct load *l, const struct index *tunnels, bool *routed)
 			check_route(l, &c->route[i], tunnels, routed);
 	refuse_twin_routes(l);
 	set_path(l, "routes", NULL, NULL);
-	if (c->n_routes > c->dataplane.routes_max)
-		load_error(l, c->route[0].line, "%u routes, but room for %u: raise dataplane.max-routes", c->n_routes,
-			   c->dataplane.routes_max);
+	check_room(l, IP_V4, c->dataplane.routes_max, "max-routes");
+	check_room(l, IP_V6, c->dataplane.routes6_max, "max-routes6");
 	l->depth = 0;
 }

@@ -63,10 +63,15 @@ static const struct cfg_route *exact(const struct ways *w, const struct ip_prefi
 	return NULL;
 }
 
+static int host_len(const struct ip_addr *a)
+{
+	return (int)ip_size(a->family) * 8;
+}
+
 /* The longest match that is longer than min_len; NULL: none. */
 static const struct cfg_route *way_to(const struct ways *w, const struct ip_addr *a, int min_len)
 {
-	for (int len = 32; len > min_len; len--) {
+	for (int len = host_len(a); len > min_len; len--) {
 		struct ip_prefix p = {.addr = *a, .len = (uint8_t)len};
 		const struct cfg_route *r;
 
@@ -105,8 +110,8 @@ static void note_way(struct load *l, const struct ways *w, const struct cfg_bgp_
 	l->path[3] = "address";
 	l->depth = 4;
 	if (!r || r->blackhole)
-		load_note(l, load_line(l, &p->addr), "no route leads to %s: add {to: %s/32, tunnel: NAME} to routes",
-			  peer, peer);
+		load_note(l, load_line(l, &p->addr), "no route leads to %s: add {to: %s/%d, tunnel: NAME} to routes",
+			  peer, peer, host_len(&p->addr));
 	else if (p->kind == CFG_BGP_AZURE_VPN_GATEWAY)
 		load_note(
 			l, load_line(l, &p->addr),
@@ -136,9 +141,9 @@ void check_peers(struct load *l)
 		l->path[1] = t->name;
 		l->depth = 3;
 		load_error(l, load_line(l, &t->remote.addr),
-			   "the way to %s leads into %s%s (route to %s, line %u): add a route {to: %s/32, via: ROUTER}",
+			   "the way to %s leads into %s%s (route to %s, line %u): add a route {to: %s/%d, via: ROUTER}",
 			   ip_str(&t->remote.addr, peer), r->blackhole ? "a blackhole" : "tunnel ", r->tunnel,
-			   ip_prefix_str(&r->to, to), r->line, peer);
+			   ip_prefix_str(&r->to, to), r->line, peer, host_len(&t->remote.addr));
 	}
 	for (unsigned i = 0; i < c->bgp.n_peers; i++)
 		note_way(l, &ways, &c->bgp.peer[i]);

@@ -16,6 +16,7 @@ static int cmp_peer(const struct cfg_tunnel *x, const struct cfg_tunnel *y)
 	int r = ip_cmp(&x->local.addr, &y->local.addr);
 
 	r = r ? r : ip_cmp(&x->remote.addr, &y->remote.addr);
+	r = r ? r : strcmp(x->remote.name, y->remote.name);
 	return r ? r : memcmp(&x->remote.id, &y->remote.id, sizeof(x->remote.id));
 }
 
@@ -87,13 +88,14 @@ void check_twins(struct load *l, const bool *routed)
 	l->path[0] = "tunnels";
 	for (unsigned i = 0; i < c->n_tunnels; i++)
 		if (c->tunnel[i].local.addr.family && load_line(l, &c->tunnel[i].remote.addr) &&
-		    !c->tunnel[i].remote.name[0])
+		    c->tunnel[i].remote.name[0] != '?')
 			t[n++] = &c->tunnel[i];
 	if (n)
 		twin_peers(l, t, n);
 	n = 0;
 	for (unsigned i = 0; i < c->n_tunnels; i++)
-		if (!routed[i] && c->tunnel[i].n_ts && (c->tunnel[i].ts[0].local.len || c->tunnel[i].ts[0].remote.len))
+		if (!routed[i] && c->tunnel[i].mode == CFG_MODE_TUNNEL && c->tunnel[i].n_ts &&
+		    (c->tunnel[i].ts[0].local.len || c->tunnel[i].ts[0].remote.len))
 			t[n++] = &c->tunnel[i];
 	if (n)
 		twin_selectors(l, t, n);

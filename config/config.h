@@ -68,7 +68,7 @@ struct cfg_id {
 
 struct cfg_port {
 	char name[CFG_NAME_MAX];
-	char device[128]; /* "af_packet:eth1"; all forms in field_device.c */
+	char device[128];                     /* "af_packet:eth1"; all forms in field_device.c */
 	struct ip_prefix addr[CFG_ADDRS_MAX]; /* host bits kept */
 	unsigned n_addr;
 	uint16_t mtu; /* octets of IP, 576..9216; default 1500 */
@@ -196,12 +196,12 @@ struct cfg_bgp_peer {
 	unsigned line;
 	uint8_t kind; /* enum cfg_bgp_kind */
 	struct ip_addr addr;
-	/* not said: ours on the network (of a port, else of a tunnel) that the peer is on, else the first gateway address */
+	/* not said: ours on the network (of a port, else of a tunnel) that the peer is on, else the first gateway address of its family */
 	struct ip_addr source;
 	uint32_t as;               /* never 0, never our own (eBGP only) */
 	char import[CFG_NAME_MAX]; /* policy names; "": none, nothing passes (RFC 8212) */
 	char export[CFG_NAME_MAX];
-	uint8_t families;     /* CFG_BGP_V4 | CFG_BGP_V6; default V4 */
+	uint8_t families;     /* CFG_BGP_V4 | CFG_BGP_V6; default: the address's */
 	uint8_t connect;      /* enum cfg_bgp_connect */
 	uint8_t multihop;     /* TTL of what we send, 1..255; 0: not said: 1 to a peer on a port's network, else 255 */
 	uint8_t gtsm_hops;    /* RFC 5082: TTL >= 256 - hops is asked for; 0: off. Not together with multihop */

@@ -31,13 +31,20 @@ bool field_name(struct load *l, const char *s, unsigned line, char out[CFG_NAME_
 	return true;
 }
 
-/* Only IPv4 goes through this release. */
-static bool only_v4(struct load *l, const struct tree_node *n, uint8_t family)
+bool field_is_host(const struct ip_addr *a)
 {
-	if (family == IP_V4)
-		return true;
-	load_error(l, n->line, "IPv6 is not in this release: write an IPv4 address");
-	return false;
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, loopback[16] = {[15] = 1};
+
+	if (ip_is_any(a) || ip_is_multicast(a))
+		return false;
+	if (a->family == IP_V4)
+		return a->b[0] != 127 && a->b[0] != 0 && a->b[0] < 240;
+	return memcmp(a->b, loopback, 16) && memcmp(a->b, mapped, 12); /* RFC 4291 2.5.3, 2.5.5.2 */
+}
+
+bool field_is_link_local(const struct ip_addr *a)
+{
+	return a->family == IP_V6 && a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
 }
 
 bool field_prefix(struct load *l, const struct tree_node *n, bool keep_host, struct ip_prefix *out)
@@ -53,12 +60,10 @@ bool field_prefix(struct load *l, const struct tree_node *n, bool keep_host, str
 			   load_show(n, show));
 		return false;
 	}
-	if (!only_v4(l, n, p.addr.family))
-		return false;
 	if (keep_host && !strchr(s, '/')) {
-		load_error(l, n->line,
-			   "\"%s\" lacks the length of its network: write %s/24, or /32 for a single address",
-			   load_show(n, show), ip_str(&p.addr, text));
+		load_error(l, n->line, "\"%s\" lacks the length of its network: write %s/%s for a single address",
+			   load_show(n, show), ip_str(&p.addr, text),
+			   p.addr.family == IP_V4 ? "24, or /32" : "64, or /128");
 		return false;
 	}
 	net = p;
@@ -84,9 +89,14 @@ bool field_address(struct load *l, const struct tree_node *n, const char *what, 
 		load_error(l, n->line, "\"%s\" is not an address: write %s", load_show(n, show), what);
 		return false;
 	}
-	if (!only_v4(l, n, a.family))
+	if (field_is_link_local(&a)) {
+		load_error(l, n->line,
+			   "%s means another host on every link: write an address of it that is not link-local "
+			   "(fe80::/10)",
+			   load_show(n, show));
 		return false;
-	if (ip_is_any(&a) || ip_is_multicast(&a) || a.b[0] == 127 || a.b[0] >= 240) {
+	}
+	if (!field_is_host(&a)) {
 		load_error(l, n->line, "%s is not the address of one host: write %s", load_show(n, show), what);
 		return false;
 	}

@@ -4,7 +4,10 @@
 
 #include "config/load.h"
 
-/* An address with length that keeps its host bits, IPv4. false after an error. */
+/* Can be the address of one host; is only meant on one link. */
+bool field_is_host(const struct ip_addr *a);
+bool field_is_link_local(const struct ip_addr *a);
+/* An address with length, with its host bits or without. false after an error. */
 bool field_prefix(struct load *l, const struct tree_node *n, bool keep_host, struct ip_prefix *out);
 /* An address of one host; false after an error ("write `what`"). */
 bool field_address(struct load *l, const struct tree_node *n, const char *what, struct ip_addr *out);

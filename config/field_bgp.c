@@ -60,13 +60,6 @@ bool field_bgp_network(struct load *l, const struct tree_node *n, struct ip_pref
 	return true;
 }
 
-static bool is_host(const struct ip_addr *a)
-{
-	if (ip_is_any(a) || ip_is_multicast(a))
-		return false;
-	return a->family == IP_V6 || (a->b[0] != 127 && a->b[0] < 240);
-}
-
 bool field_bgp_host(struct load *l, const struct tree_node *n, const char *what, struct ip_addr *out)
 {
 	const char *s = load_value(l, n, what);
@@ -79,7 +72,7 @@ bool field_bgp_host(struct load *l, const struct tree_node *n, const char *what,
 		load_error(l, n->line, "\"%s\" is not an address: write %s", load_show(n, show), what);
 		return false;
 	}
-	if (!is_host(&a)) {
+	if (!field_is_host(&a)) {
 		load_error(l, n->line, "%s is not the address of one host: write %s", load_show(n, show), what);
 		return false;
 	}
@@ -138,24 +131,12 @@ void field_bgp_originate(struct load *l, const struct tree_node *n, void *bgp)
 	}
 }
 
-static bool only_v4(struct load *l, const struct tree_node *n, const struct ip_addr *a)
-{
-	if (a->family == IP_V4)
-		return true;
-	load_error(l, n->line,
-		   "BGP over IPv6 is not in this release: write an IPv4 address (IPv6 routes go over it too: "
-		   "families: [ipv4, ipv6])");
-	return false;
-}
-
 void field_bgp_address(struct load *l, const struct tree_node *n, void *peer)
 {
 	struct cfg_bgp_peer *p = peer;
-	struct ip_addr a;
 
 	load_mark(l, &p->addr, n->line);
-	if (field_bgp_host(l, n, "the peer's address", &a) && only_v4(l, n, &a))
-		p->addr = a;
+	field_address(l, n, "the peer's address", &p->addr);
 }
 
 void field_bgp_peer_as(struct load *l, const struct tree_node *n, void *peer)
@@ -169,11 +150,9 @@ void field_bgp_peer_as(struct load *l, const struct tree_node *n, void *peer)
 void field_bgp_source(struct load *l, const struct tree_node *n, void *peer)
 {
 	struct cfg_bgp_peer *p = peer;
-	struct ip_addr a;
 
 	load_mark(l, &p->source, n->line);
-	if (field_bgp_host(l, n, "an address of this gateway", &a) && only_v4(l, n, &a))
-		p->source = a;
+	field_address(l, n, "an address of this gateway", &p->source);
 }
 
 static void read_policy(struct load *l, const struct tree_node *n, char out[CFG_NAME_MAX])

@@ -26,6 +26,28 @@ void field_local_address(struct load *l, const struct tree_node *n, void *tunnel
 	field_address(l, n, "an address of the port", &t->local.addr);
 }
 
+/* RFC 1123 2.1, and "_", which names in the field do have: labels of 1 to 63, 253 in all; the last one is no number, or a
+ * mistyped address would be looked for in the DNS. */
+static bool is_fqdn(const char *s)
+{
+	size_t len = strlen(s), at = 0;
+
+	if (!len || len > 253)
+		return false;
+	for (;;) {
+		size_t n = strcspn(s + at, ".");
+
+		if (!n || n > 63 || s[at] == '-' || s[at + n - 1] == '-')
+			return false;
+		for (size_t i = at; i < at + n; i++)
+			if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '_')
+				return false;
+		if (!s[at + n])
+			return strspn(s + at, "0123456789") != n;
+		at += n + 1;
+	}
+}
+
 void field_remote_address(struct load *l, const struct tree_node *n, void *tunnel)
 {
 	struct cfg_tunnel *t = tunnel;
@@ -34,12 +56,10 @@ void field_remote_address(struct load *l, const struct tree_node *n, void *tunne
 	load_mark(l, &t->remote.addr, n->line);
 	if (n->kind == TREE_VALUE && !strcmp(n->s, "any"))
 		return;
-	if (n->kind == TREE_VALUE && ip_parse(n->s, &a) < 0 && isalpha((unsigned char)n->s[0]) && !strchr(n->s, '/')) {
-		load_error(l, n->line, "names are not resolved in this release: write an address or `any`");
-	} else if (field_address(l, n, "the peer's address, or `any`", &t->remote.addr)) {
-		return;
-	}
-	t->remote.name[0] = '?'; /* no address, but not any either */
+	if (n->kind == TREE_VALUE && ip_parse(n->s, &a) < 0 && is_fqdn(n->s))
+		memcpy(t->remote.name, n->s, strlen(n->s) + 1);
+	else if (!field_address(l, n, "the peer's address, its name, or `any`", &t->remote.addr))
+		t->remote.name[0] = '?'; /* no address, but not any either */
 }
 
 static void read_id(struct load *l, const struct tree_node *n, struct cfg_id *out)

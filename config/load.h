@@ -9,7 +9,7 @@
 #include "config/errors.h"
 #include "config/tree.h"
 
-enum { LOAD_PATH_MAX = 8, LOAD_TS_MAX = 3 /* pairs of selectors that a child SA carries in this release */ };
+enum { LOAD_PATH_MAX = 8 };
 
 struct load_mark {
 	const void *field;

@@ -46,15 +46,34 @@ void print_quoted(FILE *f, const char *s)
 	fputc('"', f);
 }
 
-void print_prefixes(FILE *f, const char *indent, const struct ip_prefix *p, unsigned n)
+static void put_text(FILE *f, uint8_t family, const char *text)
+{
+	fprintf(f, family == IP_V6 ? "\"%s\"" : "%s", text);
+}
+
+void print_addr(FILE *f, const struct ip_addr *a)
 {
 	char text[IP_STR];
 
+	put_text(f, a->family, ip_str(a, text));
+}
+
+void print_prefix(FILE *f, const struct ip_prefix *p)
+{
+	char text[IP_STR];
+
+	put_text(f, p->addr.family, ip_prefix_str(p, text));
+}
+
+void print_prefixes(FILE *f, const char *indent, const struct ip_prefix *p, unsigned n)
+{
 	if (!n)
 		return;
 	fprintf(f, "%saddresses: [", indent);
-	for (unsigned i = 0; i < n; i++)
-		fprintf(f, "%s%s", i ? ", " : "", ip_prefix_str(&p[i], text));
+	for (unsigned i = 0; i < n; i++) {
+		fputs(i ? ", " : "", f);
+		print_prefix(f, &p[i]);
+	}
 	fputs("]\n", f);
 }
 
@@ -72,7 +91,7 @@ static void put_dataplane(FILE *f, const struct cfg_dataplane *d)
 	fprintf(f, "  hugepages: %s\n", !d->hugepages_set ? "auto" : d->hugepages ? "yes" : "no");
 	if (d->memory_mb)
 		fprintf(f, "  memory: %uMB\n", d->memory_mb);
-	fprintf(f, "  max-sas: %u\n  max-routes: %u\n", d->sa_max, d->routes_max);
+	fprintf(f, "  max-sas: %u\n  max-routes: %u\n  max-routes6: %u\n", d->sa_max, d->routes_max, d->routes6_max);
 	if (strcmp(d->tun, CFG_TUN_DEFAULT))
 		fprintf(f, "  tun: %s\n", d->tun);
 }
@@ -93,20 +112,21 @@ static void put_ports(FILE *f, const struct config *c)
 
 static void put_routes(FILE *f, const struct config *c)
 {
-	char text[IP_STR];
-
 	if (c->n_routes)
 		fputs("routes:\n", f);
 	for (unsigned i = 0; i < c->n_routes; i++) {
 		const struct cfg_route *r = &c->route[i];
 
-		fprintf(f, "  - {to: %s, ", ip_prefix_str(&r->to, text));
-		if (r->blackhole)
-			fputs("blackhole: true", f);
-		else if (r->tunnel[0])
-			fprintf(f, "tunnel: %s", r->tunnel);
-		else
-			fprintf(f, "via: %s", ip_str(&r->via, text));
+		fputs("  - {to: ", f);
+		print_prefix(f, &r->to);
+		if (r->blackhole) {
+			fputs(", blackhole: true", f);
+		} else if (r->tunnel[0]) {
+			fprintf(f, ", tunnel: %s", r->tunnel);
+		} else {
+			fputs(", via: ", f);
+			print_addr(f, &r->via);
+		}
 		if (r->distance != 1)
 			fprintf(f, ", distance: %u", r->distance);
 		fputs("}\n", f);

@@ -6,6 +6,9 @@
 #include "config/config.h"
 
 void print_quoted(FILE *f, const char *s);
+/* Addresses; those of IPv6 between quotes, because of their colons (YAML 1.1 9.1.3). */
+void print_addr(FILE *f, const struct ip_addr *a);
+void print_prefix(FILE *f, const struct ip_prefix *p);
 /* `addresses: [...]` on a line of its own, when there are some. */
 void print_prefixes(FILE *f, const char *indent, const struct ip_prefix *p, unsigned n);
 /* One of `tunnels` (print_tunnel.c). */

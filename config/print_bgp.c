@@ -28,11 +28,11 @@ static void put_password(FILE *f, const struct cfg_bgp_peer *p, const char *file
 
 static void put_peer(FILE *f, const struct cfg_bgp_peer *p, const char *password_file)
 {
-	char text[IP_STR];
-
-	fprintf(f, "    %s:\n      kind: %s\n      address: %s\n", p->name, kind_words[p->kind],
-		ip_str(&p->addr, text));
-	fprintf(f, "      as: %u\n      source: %s\n", p->as, ip_str(&p->source, text));
+	fprintf(f, "    %s:\n      kind: %s\n      address: ", p->name, kind_words[p->kind]);
+	print_addr(f, &p->addr);
+	fprintf(f, "\n      as: %u\n      source: ", p->as);
+	print_addr(f, &p->source);
+	fputc('\n', f);
 	if (p->import[0])
 		fprintf(f, "      import: %s\n", p->import);
 	if (p->export[0])
@@ -69,9 +69,11 @@ static void put_bgp(FILE *f, const struct cfg_bgp *b)
 	fprintf(f, "bgp:\n  as: %u\n  router-id: %s\n", b->as, ip_str(&id, text));
 	if (b->n_originate)
 		fputs("  originate: [", f);
-	for (unsigned i = 0; i < b->n_originate; i++)
-		fprintf(f, "%s%s%s", i ? ", " : "", ip_prefix_str(&b->originate[i], text),
-			i + 1 == b->n_originate ? "]\n" : "");
+	for (unsigned i = 0; i < b->n_originate; i++) {
+		fputs(i ? ", " : "", f);
+		print_prefix(f, &b->originate[i]);
+		fputs(i + 1 == b->n_originate ? "]\n" : "", f);
+	}
 	fprintf(f, "  multipath: %u\n  port: %u\n", b->multipath, b->port);
 	if (b->n_peers)
 		fputs("  peers:\n", f);

@@ -31,11 +31,16 @@ static void put_id(FILE *f, const struct cfg_id *id)
 
 static void put_ends(FILE *f, const struct cfg_tunnel *t)
 {
-	char text[IP_STR];
-
-	fprintf(f, "    local:\n      port: %s\n      address: %s\n", t->local.port, ip_str(&t->local.addr, text));
+	fprintf(f, "    local:\n      port: %s\n      address: ", t->local.port);
+	print_addr(f, &t->local.addr);
+	fputc('\n', f);
 	put_id(f, &t->local.id);
-	fprintf(f, "    remote:\n      address: %s\n", t->remote.addr.family ? ip_str(&t->remote.addr, text) : "any");
+	fputs("    remote:\n      address: ", f);
+	if (t->remote.addr.family)
+		print_addr(f, &t->remote.addr);
+	else
+		fputs(t->remote.name[0] ? t->remote.name : "any", f);
+	fputc('\n', f);
 	put_id(f, &t->remote.id);
 }
 
@@ -88,32 +93,30 @@ static void put_range(FILE *f, const char *key, uint16_t lo, uint16_t hi)
 		fprintf(f, ", %s: %u-%u", key, lo, hi);
 }
 
-static bool is_any(const struct cfg_ts *ts)
+static void put_pair(FILE *f, const struct cfg_ts *ts)
 {
-	return !ts->local.len && !ts->remote.len && !ts->protocol && !ts->local_port_lo && !ts->remote_port_lo &&
-	       ts->local_port_hi == UINT16_MAX && ts->remote_port_hi == UINT16_MAX;
+	char protocol[8];
+
+	fputs("      - {local: ", f);
+	print_prefix(f, &ts->local);
+	fputs(", remote: ", f);
+	print_prefix(f, &ts->remote);
+	if (ts->protocol)
+		fprintf(f, ", protocol: %s", select_protocol_str(ts->protocol, protocol));
+	put_range(f, "local-ports", ts->local_port_lo, ts->local_port_hi);
+	put_range(f, "remote-ports", ts->remote_port_lo, ts->remote_port_hi);
+	fputs("}\n", f);
 }
 
 static void put_selectors(FILE *f, const struct cfg_tunnel *t)
 {
-	char text[IP_STR], protocol[8];
-
-	if (t->n_ts == 1 && is_any(&t->ts[0])) {
+	if (select_is_any(t)) {
 		fputs("    selectors: any\n", f);
 		return;
 	}
 	fputs("    selectors:\n", f);
-	for (unsigned i = 0; i < t->n_ts; i++) {
-		const struct cfg_ts *ts = &t->ts[i];
-
-		fprintf(f, "      - {local: %s", ip_prefix_str(&ts->local, text));
-		fprintf(f, ", remote: %s", ip_prefix_str(&ts->remote, text));
-		if (ts->protocol)
-			fprintf(f, ", protocol: %s", select_protocol_str(ts->protocol, protocol));
-		put_range(f, "local-ports", ts->local_port_lo, ts->local_port_hi);
-		put_range(f, "remote-ports", ts->remote_port_lo, ts->remote_port_hi);
-		fputs("}\n", f);
-	}
+	for (unsigned i = 0; i < t->n_ts; i++)
+		put_pair(f, &t->ts[i]);
 }
 
 static void put_size(FILE *f, const struct cfg_tunnel *t)

@@ -74,6 +74,12 @@ static const struct schema_key dataplane_keys[] = {
 	 .min = 16,
 	 .max = 4000000,
 	 .help = "a number such as 65536"},
+	{.key = "max-routes6",
+	 .type = SCHEMA_UINT,
+	 AT(cfg_dataplane, routes6_max),
+	 .min = 16,
+	 .max = 1000000,
+	 .help = "a number such as 16384"},
 	{.key = "tun", .type = SCHEMA_CUSTOM, .read = field_tun, .help = "a name such as esplanade0"},
 };
 

@@ -8,15 +8,17 @@
 #include "config/schema.h"
 #include "config/value.h"
 
+enum { ICMP = 1, ICMP6 = 58 };
+
 /* IANA's protocol numbers, by the words that people write. */
 static const struct {
 	const char *word;
 	uint8_t number;
 	bool ports;
 } protocols[] = {
-	{"icmp", 1, false}, {"igmp", 2, false},  {"ipip", 4, false},  {"tcp", 6, true},
-	{"udp", 17, true},  {"dccp", 33, true},  {"gre", 47, false},  {"esp", 50, false},
-	{"ah", 51, false},  {"ospf", 89, false}, {"sctp", 132, true}, {"udplite", 136, true},
+	{"icmp", ICMP, false}, {"igmp", 2, false},  {"ipip", 4, false},     {"tcp", 6, true},  {"udp", 17, true},
+	{"dccp", 33, true},    {"gre", 47, false},  {"esp", 50, false},     {"ah", 51, false}, {"icmpv6", ICMP6, false},
+	{"ospf", 89, false},   {"sctp", 132, true}, {"udplite", 136, true},
 };
 
 const char *select_protocol_str(uint8_t protocol, char buf[8])
@@ -30,20 +32,44 @@ const char *select_protocol_str(uint8_t protocol, char buf[8])
 	return buf;
 }
 
-static void any_pair(struct cfg_ts *ts)
+/* Both families; who says a network on one side says the other's family. */
+static void any_pair(struct cfg_ts *ts, uint8_t family)
 {
-	ts->local.addr.family = IP_V4;
-	ts->remote.addr.family = IP_V4;
+	ts->local.addr.family = family;
+	ts->remote.addr.family = family;
 	ts->local_port_hi = UINT16_MAX;
 	ts->remote_port_hi = UINT16_MAX;
 }
 
+static const uint8_t any_families[] = {IP_V4};
+
 void select_any(struct cfg_tunnel *t)
 {
-	any_pair(&t->ts[0]);
+	for (t->n_ts = 0; t->n_ts < N_ELEMS(any_families); t->n_ts++)
+		any_pair(&t->ts[t->n_ts], any_families[t->n_ts]);
+}
+
+bool select_is_any(const struct cfg_tunnel *t)
+{
+	struct cfg_tunnel any;
+
+	memset(&any, 0, sizeof(any));
+	select_any(&any);
+	return t->n_ts == any.n_ts && !memcmp(t->ts, any.ts, any.n_ts * sizeof(any.ts[0]));
+}
+
+/* RFC 4301 5.1: transport mode protects what goes from the one address to the other. */
+void select_hosts(struct cfg_tunnel *t)
+{
+	uint8_t len = (uint8_t)(ip_size(t->local.addr.family) * 8);
+
+	any_pair(&t->ts[0], t->local.addr.family);
+	t->ts[0].local = (struct ip_prefix){.addr = t->local.addr, .len = len};
+	t->ts[0].remote = (struct ip_prefix){.addr = t->remote.addr, .len = len};
 	t->n_ts = 1;
 }
 
+/* What `any` is says the other side: the family stays open. */
 static void read_side(struct load *l, const struct tree_node *n, struct ip_prefix *out)
 {
 	if (n->kind == TREE_LIST)
@@ -114,7 +140,6 @@ static void read_ports(struct load *l, const struct tree_node *n, uint16_t *lo, 
 	const char *s = load_value(l, n, "a port such as 443, or a range such as 1000-1999");
 	char show[80];
 
-	load_mark(l, lo, n->line);
 	if (s && !parse_ports(s, lo, hi))
 		load_error(l, n->line,
 			   "\"%s\" is neither a port nor a range: write one such as 443 or 1000-1999 (up to 65535)",
@@ -165,36 +190,80 @@ static bool any_ports(const struct cfg_ts *ts)
  * remote side. The same network on both is a mistake. */
 static void check_pair(struct load *l, const struct tree_node *n, const struct cfg_tunnel *t, const struct cfg_ts *ts)
 {
-	char text[IP_STR];
+	char text[IP_STR], other[IP_STR];
 
+	if (ts->local.addr.family != ts->remote.addr.family)
+		load_error(l, n->line, "%s and %s are of two families: write one pair for each",
+			   ip_prefix_str(&ts->local, text), ip_prefix_str(&ts->remote, other));
+	else if ((ts->protocol == ICMP && ts->local.addr.family == IP_V6) ||
+		 (ts->protocol == ICMP6 && ts->local.addr.family == IP_V4))
+		load_error(l, n->line, "%s is not a protocol of this family: write `protocol: %s`",
+			   ts->protocol == ICMP ? "icmp" : "icmpv6", ts->protocol == ICMP ? "icmpv6" : "icmp");
 	if (ts->local.len && ip_prefix_equal(&ts->local, &ts->remote))
 		load_error(l, n->line, "local and remote overlap: both are %s: write the peer's network as `remote`",
 			   ip_prefix_str(&ts->local, text));
-	if (!has_ports(ts->protocol) && !any_ports(ts))
-		load_error(l, n->line,
-			   "ports need a protocol that has them: add `protocol: tcp` or udp, sctp, dccp, udplite");
 	for (const struct cfg_ts *o = t->ts; o < ts; o++)
 		if (!memcmp(o, ts, sizeof(*o)))
 			load_error(l, n->line, "the same pair stands in the list twice: leave one out");
+}
+
+/* Sides that say `any` get the family of the other one, or of the protocol; 0: nothing says it. */
+static uint8_t family_of(const struct cfg_ts *ts)
+{
+	uint8_t family = ts->local.addr.family ? ts->local.addr.family : ts->remote.addr.family;
+
+	if (family)
+		return family;
+	return ts->protocol == ICMP ? IP_V4 : ts->protocol == ICMP6 ? IP_V6 : 0;
+}
+
+/* One pair, or one for each family. */
+static bool add_pair(struct load *l, const struct tree_node *n, struct cfg_tunnel *t, const struct cfg_ts *from)
+{
+	uint8_t given = family_of(from), families[] = {given ? given : IP_V4, IP_V6};
+
+	if (!has_ports(from->protocol) && !any_ports(from))
+		load_error(l, n->line,
+			   "ports need a protocol that has them: add `protocol: tcp` or udp, sctp, dccp, udplite");
+	for (unsigned i = 0; i < (given ? 1 : 2); i++) {
+		struct cfg_ts *ts = &t->ts[t->n_ts];
+
+		if (t->n_ts == CFG_TS_MAX) {
+			load_error(l, n->line,
+				   "more than %d pairs (one for each family where both sides are any): leave "
+				   "some out, or write `selectors: any`",
+				   CFG_TS_MAX);
+			return false;
+		}
+		memcpy(ts, from, sizeof(*ts));
+		if (!ts->local.addr.family)
+			ts->local.addr.family = families[i];
+		if (!ts->remote.addr.family)
+			ts->remote.addr.family = families[i];
+		check_pair(l, n, t, ts);
+		t->n_ts++;
+	}
+	return true;
 }
 
 static void read_pairs(struct load *l, const struct tree_node *n, struct cfg_tunnel *t)
 {
 	unsigned before = l->errs->n;
 
-	if (!n->n || n->n > LOAD_TS_MAX) {
+	if (!n->n || n->n > CFG_TS_MAX) {
 		load_error(l, n->line, "%u pairs: write 1 to %d, or `selectors: any` and routes to the tunnel", n->n,
-			   LOAD_TS_MAX);
+			   CFG_TS_MAX);
 		return;
 	}
 	for (const struct tree_node *c = n->first; c; c = c->next) {
-		struct cfg_ts *ts = &t->ts[t->n_ts++];
+		struct cfg_ts ts;
 
-		any_pair(ts);
-		load_mark(l, ts, c->line);
-		schema_read(l, &pair_keys, c, ts);
-		if (l->errs->n == before)
-			check_pair(l, c, t, ts);
+		memset(&ts, 0, sizeof(ts)); /* equal rows are equal octet by octet: padding too */
+		ts.local_port_hi = UINT16_MAX;
+		ts.remote_port_hi = UINT16_MAX;
+		schema_read(l, &pair_keys, c, &ts);
+		if (l->errs->n == before && !add_pair(l, c, t, &ts))
+			return;
 	}
 }
 

@@ -62,7 +62,7 @@ static void syntax_error(struct tree *t, const char *text, size_t len)
 {
 	const yaml_parser_t *p = &t->parser;
 	size_t at = p->problem_mark.index;
-	const char *cure = "check the indentation, quotes and brackets here";
+	const char *cure = "check the indentation, quotes (IPv6 addresses need them) and brackets here";
 	const char *problem = p->problem ? p->problem : "it cannot be read";
 
 	if (strstr(problem, "cannot start any token") && at < len)
