@@ -22,7 +22,7 @@ BOOT_SECONDS = 120
 
 
 class Guest:
-    """ns: where its taps are made, bridged to the interface `uplink` of that namespace if one is given."""
+    """ns: where its taps are made. cards: how many; they are eth0, eth1 ... in the guest, NAME0, NAME1 ... in the namespace."""
 
     def __init__(self, ns, name="guest", memory=512, cards=1, modules=(), cmdline="", qemu=(), disks=()):
         self.ns, self.name, self.memory, self.modules, self.cmdline = ns, name, memory, list(modules), cmdline
@@ -35,18 +35,19 @@ class Guest:
         self.answers, self.lock, self.next_id = {}, threading.Condition(), 1
         self.up = self.sock = self.process = None
 
-    def boot(self, uplink=None, timeout=BOOT_SECONDS):
-        """Start it and wait for its agent. uplink: an interface of the namespace that the first card is bridged to."""
+    def boot(self, *uplinks, timeout=BOOT_SECONDS):
+        """Start it and wait for its agent. uplinks: interfaces of the namespace that the cards are bridged to, in order."""
         if not os.path.exists(os.path.join(GUEST, "root.img")):
             raise LabError("no guest: run tools/guest make")
         for tap in self.taps:
             self.ns.run("ip", "tuntap", "add", tap, "mode", "tap")
             self.ns.run("ethtool", "-K", tap, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off", check=False)
             self.ns.run("ip", "link", "set", tap, "up")
-        if uplink:
-            bridge = f"br-{self.name}"
-            self.ns.run("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0")
-            for i in (uplink, self.taps[0]):
+        for uplink, tap in zip(uplinks, self.taps):
+            bridge = f"br-{tap}"
+            self.ns.run("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+            self.ns.run("ip", "address", "flush", "dev", uplink)
+            for i in (uplink, tap):
                 self.ns.run("ip", "link", "set", i, "master", bridge)
             self.ns.run("ip", "link", "set", bridge, "up")
         self.process = self.ns.start(self.name, *self._argv())
