@@ -142,21 +142,49 @@ static void check_start(struct load *l, struct cfg_tunnel *t)
 	}
 }
 
-static void check_psk(struct load *l, unsigned in_file, unsigned here)
+static void check_psk(struct load *l, const struct cfg_tunnel *t)
 {
+	unsigned in_file = load_line(l, &l->c->psk_file[t - l->c->tunnel]), here = load_line(l, &t->psk);
+
 	if (in_file && here)
 		load_error(l, in_file > here ? in_file : here,
 			   "both psk and psk-file are given: keep one (psk-file is safer)");
+	else if (!in_file && !here && load_line(l, t->local.port)) /* else this is hardly a tunnel at all */
+		load_error(l, t->line,
+			   "no PSK is given: write auth: {psk-file: PATH}, a file of mode 0600, or certificates: auth: "
+			   "{cert: "
+			   "PATH, key: PATH, ca: PATH}");
+}
+
+static void check_certs(struct load *l, const struct cfg_tunnel *t)
+{
+	const struct cfg_certs *c = t->certs;
+	unsigned psk = load_line(l, &l->c->psk_file[t - l->c->tunnel]), here = load_line(l, &t->psk);
+	unsigned cert = load_line(l, &c->n_cert), key = load_line(l, &c->key), ca = load_line(l, &c->n_ca);
+	unsigned strict = load_line(l, &c->crl_strict);
+
+	if (psk || here)
+		load_error(l, psk > here ? psk : here, "both a PSK and certificates are given: keep one");
+	if (!cert)
+		load_error(l, t->line, "`cert` is missing: write the path of our certificate");
+	if (!key)
+		load_error(l, t->line,
+			   "`key` is missing: write the path of the certificate's private key, a file of mode "
+			   "0600");
+	if (!ca)
+		load_error(l, t->line,
+			   "`ca` is missing: write the path of the CA's certificate that the peer's comes from");
+	if (c->crl_strict && !load_line(l, &c->n_crl))
+		load_error(l, strict, "crl-strict without `crl` refuses every peer: write crl: PATH, or leave it out");
 }
 
 static void check_auth(struct load *l, const struct cfg_tunnel *t)
 {
-	unsigned in_file = load_line(l, &l->c->psk_file[t - l->c->tunnel]), here = load_line(l, &t->psk);
-
 	at(l, t, "auth");
-	check_psk(l, in_file, here);
-	if (!in_file && !here && load_line(l, t->local.port)) /* else this is hardly a tunnel at all */
-		load_error(l, t->line, "no PSK is given: write auth: {psk-file: PATH}, a file of mode 0600");
+	if (t->certs)
+		check_certs(l, t);
+	else
+		check_psk(l, t);
 }
 
 void check_tunnel(struct load *l, struct cfg_tunnel *t)

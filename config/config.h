@@ -116,7 +116,7 @@ struct cfg_ts {
 /* A file that the config names, read at load time. */
 struct cfg_file {
 	char *path; /* as written */
-	uint8_t *p; /* NULL where secrets are not read: the private key's */
+	uint8_t *p; /* NULL where secrets are not read */
 	size_t len;
 	unsigned line;
 };
@@ -320,7 +320,7 @@ void cfg_errors_print(const struct cfg_errors *errs, const char *path, int fd);
 void cfg_errors_free(struct cfg_errors *errs);
 
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);
-/* One more holder of c, and one less (the last one wipes and frees). NULL is fine. Same content? */
+/* One more holder of c, and one less (the last one wipes and frees); one thread at a time. NULL is fine. Same content? */
 struct cfg_certs *cfg_certs_ref(struct cfg_certs *c);
 void cfg_certs_unref(struct cfg_certs *c);
 bool cfg_certs_same(const struct cfg_certs *a, const struct cfg_certs *b);

@@ -1,4 +1,4 @@
-/* Parsers of a tunnel's values. Private to the room. base is the struct cfg_tunnel. */
+/* Parsers of a tunnel's values (field_cert.c: those of certificates). Private to the room. base is the struct cfg_tunnel. */
 #pragma once
 
 #include "config/load.h"
@@ -16,3 +16,8 @@ void field_tunnel_mtu(struct load *l, const struct tree_node *n, void *tunnel);
 void field_replay_window(struct load *l, const struct tree_node *n, void *tunnel);
 void field_mss(struct load *l, const struct tree_node *n, void *tunnel);
 void field_dscp(struct load *l, const struct tree_node *n, void *tunnel);
+void field_cert(struct load *l, const struct tree_node *n, void *tunnel);
+void field_cert_key(struct load *l, const struct tree_node *n, void *tunnel);
+void field_ca(struct load *l, const struct tree_node *n, void *tunnel);
+void field_crl(struct load *l, const struct tree_node *n, void *tunnel);
+void field_crl_strict(struct load *l, const struct tree_node *n, void *tunnel);

@@ -195,6 +195,7 @@ void config_free(struct config *c)
 		if (c->tunnel[i].psk)
 			secret_fini(c->tunnel[i].psk);
 		free(c->tunnel[i].psk);
+		cfg_certs_unref(c->tunnel[i].certs);
 		free(c->psk_file[i]);
 	}
 	free(c->tunnel);

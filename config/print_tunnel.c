@@ -44,9 +44,34 @@ static void put_ends(FILE *f, const struct cfg_tunnel *t)
 	put_id(f, &t->remote.id);
 }
 
-static void put_auth(FILE *f, const char *psk_file)
+static void put_files(FILE *f, const char *key, const struct cfg_file *file, unsigned n)
 {
-	if (psk_file) {
+	fprintf(f, "      %s: [", key);
+	for (unsigned i = 0; i < n; i++) {
+		fputs(i ? ", " : "", f);
+		print_quoted(f, file[i].path);
+	}
+	fputs("]\n", f);
+}
+
+static void put_certs(FILE *f, const struct cfg_certs *c)
+{
+	fputs("    auth:\n", f);
+	put_files(f, "cert", c->cert, c->n_cert);
+	fputs("      key: ", f);
+	print_quoted(f, c->key.path);
+	fputc('\n', f);
+	put_files(f, "ca", c->ca, c->n_ca);
+	if (c->n_crl)
+		put_files(f, "crl", c->crl, c->n_crl);
+	fprintf(f, "      crl-strict: %s\n", c->crl_strict ? "true" : "false");
+}
+
+static void put_auth(FILE *f, const struct cfg_tunnel *t, const char *psk_file)
+{
+	if (t->certs) {
+		put_certs(f, t->certs);
+	} else if (psk_file) {
 		fputs("    auth: {psk-file: ", f);
 		print_quoted(f, psk_file);
 		fputs("}\n", f);
@@ -142,7 +167,7 @@ void print_tunnel(FILE *f, const struct cfg_tunnel *t, const char *psk_file)
 
 	fprintf(f, "  %s:\n", t->name);
 	put_ends(f, t);
-	put_auth(f, psk_file);
+	put_auth(f, t, psk_file);
 	put_crypto(f, t);
 	put_selectors(f, t);
 	fprintf(f, "    children: %s\n    mode: %s\n", children_words[t->children], mode_words[t->mode]);

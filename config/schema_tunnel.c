@@ -53,7 +53,6 @@ static const struct schema_key local_keys[] = {
 	 .help = "the name of a port"},
 	{.key = "id", .type = SCHEMA_CUSTOM, .read = field_local_id, .help = "our identity"},
 	{.key = "address", .type = SCHEMA_CUSTOM, .read = field_local_address, .help = "an address of the port"},
-	LATER("cert"),
 	LATER("addresses"),
 };
 
@@ -64,18 +63,17 @@ static const struct schema_key remote_keys[] = {
 	 .read = field_remote_address,
 	 .help = "the peer's address, or `any`"},
 	{.key = "id", .type = SCHEMA_CUSTOM, .read = field_remote_id, .help = "the peer's identity"},
-	LATER("cert"),
-	LATER("ca"),
 	LATER("addresses"),
 };
 
 static const struct schema_key auth_keys[] = {
 	{.key = "psk-file", .type = SCHEMA_CUSTOM, .read = field_psk_file, .help = "the path of a file of mode 0600"},
 	{.key = "psk", .type = SCHEMA_CUSTOM, .read = field_psk, .help = "the pre-shared key in quotes"},
-	LATER("cert"),
-	LATER("key"),
-	LATER("ca"),
-	LATER("certificates"),
+	{.key = "cert", .type = SCHEMA_CUSTOM, .read = field_cert, .help = "the file of our certificate, or a list"},
+	{.key = "key", .type = SCHEMA_CUSTOM, .read = field_cert_key, .help = "the file of its private key, mode 0600"},
+	{.key = "ca", .type = SCHEMA_CUSTOM, .read = field_ca, .help = "the file of the peer's CA, or a list"},
+	{.key = "crl", .type = SCHEMA_CUSTOM, .read = field_crl, .help = "a file of revoked certificates, or a list"},
+	{.key = "crl-strict", .type = SCHEMA_CUSTOM, .read = field_crl_strict, .help = "true or false"},
 };
 
 static const struct schema_key ike_keys[] = {
@@ -144,7 +142,10 @@ static const struct schema ike = SCHEMA(ike_keys), esp = SCHEMA(esp_keys);
 static const struct schema_key tunnel_keys[] = {
 	{.key = "local", .type = SCHEMA_BLOCK, .sub = &local, .required = true, .help = "{port: NAME}"},
 	{.key = "remote", .type = SCHEMA_BLOCK, .sub = &remote, .required = true, .help = "{address: ADDRESS}"},
-	{.key = "auth", .type = SCHEMA_BLOCK, .sub = &auth, .help = "{psk-file: PATH}"},
+	{.key = "auth",
+	 .type = SCHEMA_BLOCK,
+	 .sub = &auth,
+	 .help = "{psk-file: PATH}, or {cert: PATH, key: PATH, ca: PATH}"},
 	{.key = "ike", .type = SCHEMA_BLOCK, .sub = &ike, .help = "{proposals: [...], lifetime: 8h}"},
 	{.key = "esp", .type = SCHEMA_BLOCK, .sub = &esp, .help = "{proposals: [...], lifetime: 1h}"},
 	{.key = "selectors", .type = SCHEMA_CUSTOM, .read = select_read, .help = "any, or a list of {local, remote}"},

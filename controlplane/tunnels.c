@@ -16,6 +16,7 @@ static void tunnel_free(struct tunnel *t)
 	if (!t)
 		return;
 	secret_fini(&t->psk);
+	cfg_certs_unref(t->cfg.certs);
 	free(t);
 }
 
@@ -69,8 +70,11 @@ const char *tunnels_name(const struct tunnels *ts, uint32_t index)
 static void take_cfg(struct tunnel *t, const struct cfg_tunnel *cfg)
 {
 	bool same_peer = !strcmp(t->cfg.remote.name, cfg->remote.name) && cfg->remote.name[0];
+	struct cfg_certs *certs = t->cfg.certs;
 
 	t->cfg = *cfg;
+	cfg_certs_ref(t->cfg.certs);
+	cfg_certs_unref(certs); /* last: it may be the same */
 	secret_fini(&t->psk);
 	t->cfg.psk = NULL;
 	if (cfg->psk) {
@@ -124,6 +128,9 @@ static bool same(const struct tunnel *t, const struct cfg_tunnel *cfg)
 		return false;
 	if (a.psk && (a.psk->len != b.psk->len || !secret_equal(a.psk->b, b.psk->b, a.psk->len)))
 		return false;
+	if (!cfg_certs_same(a.certs, b.certs))
+		return false;
+	a.certs = b.certs = NULL;
 	a.psk = b.psk = NULL;
 	a.line = b.line = 0;
 	return !memcmp(&a, &b, sizeof(a));

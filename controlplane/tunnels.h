@@ -1,8 +1,8 @@
 /* The tunnels that this process knows: the config's, and those that the config no longer has but whose SAs still live.
  *
  * A tunnel keeps its index and its data-plane handle from its first config to the end of its last SA, whatever the
- * order in later files. The config row is copied, with its PSK, so that a reload never pulls it away under the IKE
- * core. One writer: the loop's thread.
+ * order in later files. The config row is copied, with its PSK and a hold on its certificates, so that a reload never pulls
+ * it away under the IKE core. One writer: the loop's thread.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include "ring/msg.h"
 
 struct tunnel {
-	struct cfg_tunnel cfg; /* ours; cfg.psk points to psk or is NULL */
+	struct cfg_tunnel cfg; /* ours; cfg.psk points to psk or is NULL; cfg.certs is held */
 	struct secret psk;
 	struct msg_handle handle;       /* slot: the index */
 	uint16_t port;                  /* index in the config; UINT16_MAX: by the route */

@@ -69,7 +69,7 @@ static void put_psk(const char *name, mode_t mode, const char *text, size_t n)
 /* The secret files that goldens may name. */
 static int make_secrets(void **state)
 {
-	char *dir, many[4096];
+	char *dir, *big, many[4096];
 
 	(void)state;
 	memset(many, 'k', sizeof(many));
@@ -85,6 +85,17 @@ static int make_secrets(void **state)
 	put_psk("huge.psk", 0600, many, sizeof(many));
 	put_psk("open.psk", 0644, "open sesame\n", 12);
 	put_psk("group.psk", 0640, "open sesame\n", 12);
+	put_psk("gw.pem", 0644, "a certificate", 13);
+	put_psk("sub.pem", 0644, "an intermediate", 15);
+	put_psk("ca.pem", 0644, "a CA", 4);
+	put_psk("gw.key", 0600, "a key: open sesame", 18);
+	put_psk("open.key", 0644, "a key: open sesame", 18);
+	put_psk("a.crl", 0644, "none", 4);
+	big = xcalloc(CFG_CERT_FILE_SIZE + 1, 1);
+	put_psk("max.pem", 0644, big, CFG_CERT_FILE_SIZE);
+	put_psk("big.pem", 0644, big, CFG_CERT_FILE_SIZE + 1);
+	put_psk("big.key", 0600, big, CFG_CERT_FILE_SIZE + 1);
+	free(big);
 	dir = xasprintf("%s/dir.psk", tmp);
 	assert_int_equal(mkdir(dir, 0700), 0);
 	free(dir);
@@ -150,6 +161,8 @@ static void same_tunnel(const struct cfg_tunnel *a, const struct cfg_tunnel *b)
 
 	x.line = y.line = 0;
 	x.psk = y.psk = NULL;
+	assert_true(cfg_certs_same(x.certs, y.certs));
+	x.certs = y.certs = NULL;
 	assert_memory_equal(&x, &y, sizeof(x));
 }
 

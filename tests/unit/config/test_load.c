@@ -179,6 +179,66 @@ static void psk_file_is_looked_up_beside_the_config(void **state)
 	free(path);
 }
 
+#define CERTS(key) PORT "tunnels: {a: {" PEER ", auth: {cert: gw.pem, key: " key ", ca: gw.pem}}}\n"
+
+static void certificates_are_held_and_compared_by_content(void **state)
+{
+	static const char *const names[] = {"gw.pem", "a.key", "b.key", "c.key"};
+	static const char *const text[] = {"a certificate", "a key", "a key", "A key"};
+	struct config *a, *b, *c;
+	struct cfg_certs *held;
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(names); i++) {
+		char *path = at(names[i]);
+
+		write_file(path, 0600, text[i], strlen(text[i]));
+		free(path);
+	}
+	a = load(CERTS("a.key"));
+	b = load(CERTS("b.key"));
+	c = load(CERTS("c.key"));
+	assert_null(a->tunnel[0].psk);
+	assert_memory_equal(a->tunnel[0].certs->key.p, "a key", 5);
+	assert_int_equal(a->tunnel[0].certs->key.line, 2);
+	assert_true(cfg_certs_same(a->tunnel[0].certs, b->tunnel[0].certs)); /* what is in it counts */
+	assert_false(cfg_certs_same(a->tunnel[0].certs, c->tunnel[0].certs));
+	assert_false(cfg_certs_same(a->tunnel[0].certs, NULL));
+	assert_true(cfg_certs_same(NULL, NULL));
+	b->tunnel[0].certs->crl_strict = true;
+	assert_false(cfg_certs_same(a->tunnel[0].certs, b->tunnel[0].certs));
+	held = cfg_certs_ref(a->tunnel[0].certs);
+	config_free(a);
+	assert_string_equal(held->cert[0].path, "gw.pem"); /* still there */
+	cfg_certs_unref(held);
+	assert_null(cfg_certs_ref(NULL));
+	cfg_certs_unref(NULL);
+	config_free(b);
+	config_free(c);
+	for (unsigned i = 0; i < N_ELEMS(names); i++) {
+		char *path = at(names[i]);
+
+		unlink(path);
+		free(path);
+	}
+}
+
+static void without_secrets_no_certificate_is_read(void **state)
+{
+	struct cfg_errors errs = {0};
+	struct config *a = config_load_text(CERTS("a.key"), strlen(CERTS("a.key")), dir, false, &errs),
+		      *b = config_load_text(CERTS("b.key"), strlen(CERTS("b.key")), dir, false, &errs);
+
+	(void)state;
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_null(a->tunnel[0].certs->key.p);
+	assert_string_equal(a->tunnel[0].certs->key.path, "a.key");
+	assert_false(cfg_certs_same(a->tunnel[0].certs, b->tunnel[0].certs)); /* only their names are known */
+	config_free(a);
+	config_free(b);
+}
+
 static void printed_config_has_no_secret_in_it(void **state)
 {
 	struct config *c = load(BOTH);
@@ -360,6 +420,8 @@ int main(void)
 		cmocka_unit_test(inline_psk_in_an_open_file_is_refused),
 		cmocka_unit_test(data_plane_gets_no_secrets),
 		cmocka_unit_test(psk_file_is_looked_up_beside_the_config),
+		cmocka_unit_test(certificates_are_held_and_compared_by_content),
+		cmocka_unit_test(without_secrets_no_certificate_is_read),
 		cmocka_unit_test(printed_config_has_no_secret_in_it),
 		cmocka_unit_test(equal_rows_are_equal_octet_by_octet),
 		cmocka_unit_test(defaults_are_those_of_the_contract),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "controlplane/tunnels.h"
 
 static struct tunnels ts;
@@ -139,6 +140,39 @@ static void a_thousand_names_are_found(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 
+/* Rows of two configs, whose certificates are gone with them. */
+static void certificates_outlive_their_config(void **state)
+{
+	struct cfg_certs *a = xcalloc(1, sizeof(*a)), *same = xcalloc(1, sizeof(*same)),
+			 *other = xcalloc(1, sizeof(*other));
+	struct cfg_tunnel row;
+	struct tunnels ts;
+	struct tunnel *t;
+
+	(void)state;
+	memset(&row, 0, sizeof(row));
+	row.name[0] = 'a';
+	row.certs = a;
+	a->refs = same->refs = other->refs = 1;
+	other->crl_strict = true;
+	tunnels_init(&ts);
+	t = tunnels_add(&ts, &row);
+	assert_int_equal(a->refs, 2);
+	cfg_certs_unref(a);
+	row.certs = same;
+	assert_false(tunnels_change(t, &row));
+	cfg_certs_unref(same);
+	assert_ptr_equal(t->cfg.certs, a); /* what the IKE core has may stay */
+	row.certs = other;
+	assert_true(tunnels_change(t, &row));
+	cfg_certs_unref(other);
+	assert_true(t->cfg.certs->crl_strict);
+	row.certs = NULL;
+	assert_true(tunnels_change(t, &row));
+	assert_null(t->cfg.certs);
+	tunnels_fini(&ts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +180,7 @@ int main(void)
 		T(an_old_handle_is_not_a_new_tunnels),
 		T(the_same_row_is_no_change),
 		T(another_psk_is_a_change_and_is_copied),
+		T(certificates_outlive_their_config),
 		T(a_resolved_peer_survives_a_change_of_something_else),
 		T(a_thousand_names_are_found),
 	};
