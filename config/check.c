@@ -5,35 +5,59 @@
 
 #include "base/xalloc.h"
 #include "config/index.h"
+#include "config/preset.h"
 #include "config/proposal.h"
 #include "config/select.h"
 
-static void no_legacy(struct load *l, const struct cfg_tunnel *t, const char *block, const struct cfg_proposal *p,
-		      const unsigned *n)
+static void at(struct load *l, const struct cfg_tunnel *t, const char *block, const char *key)
 {
 	l->path[0] = "tunnels";
 	l->path[1] = t->name;
 	l->path[2] = block;
-	l->path[3] = "proposals";
-	l->depth = 4;
-	for (unsigned i = 0; i < *n; i++) {
+	l->path[3] = key;
+	l->depth = key ? 4 : 3;
+}
+
+static void no_legacy(struct load *l, const struct cfg_tunnel *t, const char *block, const struct cfg_proposal *p,
+		      const unsigned *n)
+{
+	unsigned line = load_line(l, n);
+
+	at(l, t, block, "proposals");
+	for (unsigned i = 0; line && i < *n; i++) {
 		const struct alg *a = proposal_legacy(&p[i]);
 
 		if (a)
-			load_error(l, load_line(l, n),
+			load_error(l, line,
 				   "`%s` is weak and only kept for old peers (RFC 8221, 8247): write something "
 				   "stronger, or ike: {legacy: true} in this tunnel to allow it",
 				   a->word);
 	}
 }
 
+/* Weak algorithms are never taken because of a kind alone. */
+static void no_legacy_kind(struct load *l, const struct cfg_tunnel *t)
+{
+	const struct alg *a = NULL;
+
+	for (unsigned i = 0; !load_line(l, &t->ike.n_proposals) && !a && i < t->ike.n_proposals; i++)
+		a = proposal_legacy(&t->ike.proposal[i]);
+	for (unsigned i = 0; !load_line(l, &t->esp.n_proposals) && !a && i < t->esp.n_proposals; i++)
+		a = proposal_legacy(&t->esp.proposal[i]);
+	if (!a)
+		return;
+	at(l, t, "kind", NULL);
+	load_error(
+		l, load_line(l, &t->kind),
+		"what %s does by default is weak (`%s`; RFC 8221, 8247): better set a policy on its side and write the "
+		"same in ike: {proposals: [...]} and esp: {proposals: [...]}, or take it: ike: {legacy: true}",
+		preset_words[t->kind], a->word);
+}
+
 /* A key that said nothing usable keeps its error; one that is absent gets the default. */
 static void fill(struct load *l, struct cfg_tunnel *t)
 {
-	if (!load_line(l, &t->ike.n_proposals))
-		t->ike.n_proposals = proposal_defaults(PROPOSAL_IKE, t->ike.proposal);
-	if (!load_line(l, &t->esp.n_proposals))
-		t->esp.n_proposals = proposal_defaults(PROPOSAL_ESP, t->esp.proposal);
+	preset_fill(l, t);
 	if (!t->n_ts && t->mode == CFG_MODE_TRANSPORT && t->local.addr.family == t->remote.addr.family)
 		select_hosts(t);
 	else if (!t->n_ts)
@@ -68,11 +92,12 @@ void check_all(struct load *l)
 		if (!t->name[0])
 			continue;
 		check_tunnel(l, t);
+		fill(l, t);
 		if (!t->ike.legacy) {
 			no_legacy(l, t, "ike", t->ike.proposal, &t->ike.n_proposals);
 			no_legacy(l, t, "esp", t->esp.proposal, &t->esp.n_proposals);
+			no_legacy_kind(l, t);
 		}
-		fill(l, t);
 		check_mode(l, t);
 	}
 	check_peers(l);

@@ -46,7 +46,7 @@ enum cfg_esn { CFG_ESN_PREFER, CFG_ESN_REQUIRE, CFG_ESN_NO };
 /* one: all selectors in one child SA; per-selector: one child SA for each pair, for peers that take one pair per SA */
 enum cfg_children { CFG_CHILDREN_ONE, CFG_CHILDREN_PER_SELECTOR };
 enum { CFG_MSS_AUTO = 0, CFG_MSS_OFF = UINT16_MAX, CFG_DSCP_COPY = 0xff };
-/* Presets of a tunnel: data (kind.c), not code; what the file says overrides them. */
+/* Presets of a tunnel: data (preset.c), not code; what the file says overrides them. */
 enum cfg_tunnel_kind { CFG_TUNNEL_PLAIN, CFG_TUNNEL_AZURE_VPN_GATEWAY, CFG_TUNNEL_WINDOWS_RRAS, CFG_TUNNEL_AWS_VPN };
 
 /* RFC 7296 3.5: identification types, with their wire numbers. */
@@ -338,6 +338,21 @@ struct config *config_load_text(const char *text, size_t len, const char *dir, b
 int cfg_id_parse(const char *s, struct cfg_id *out) MUST_USE;
 /* Text form, escaped; buf of cap octets is lent. */
 const char *cfg_id_str(const struct cfg_id *id, char *buf, unsigned cap);
+
+/* What a tunnel's kind stands for, by enum cfg_tunnel_kind; *n gets their count. */
+struct cfg_preset {
+	const char *kind, *what;            /* the word, and whom it means */
+	const char *ike[CFG_PROPOSALS_MAX]; /* proposals in words, up to NULL; none: the gateway's own */
+	const char *esp[CFG_PROPOSALS_MAX];
+	uint32_t ike_lifetime_s, esp_lifetime_s;
+	uint64_t esp_lifetime_bytes; /* 0: none */
+	uint32_t dpd_s;
+	uint16_t mss; /* CFG_MSS_AUTO or octets */
+	uint8_t df;   /* enum cfg_df */
+};
+const struct cfg_preset *cfg_presets(unsigned *n);
+/* Needs `legacy: true` as it stands? */
+bool cfg_preset_legacy(const struct cfg_preset *p);
 
 /* A canonical file that parses back to the same config; secrets as the file's path, or a remark. malloc'd. */
 char *config_print(const struct config *c);

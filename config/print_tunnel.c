@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "config/preset.h"
 #include "config/print.h"
 #include "config/proposal.h"
 #include "config/select.h"
@@ -101,10 +102,9 @@ static void put_crypto(FILE *f, const struct cfg_tunnel *t)
 	fputs("    esp:\n", f);
 	put_proposals(f, t->esp.proposal, t->esp.n_proposals);
 	fprintf(f, "      lifetime: %s\n", value_duration_str(t->esp.lifetime_s, text));
-	if (t->esp.lifetime_bytes)
-		fprintf(f, "      lifetime-bytes: %s\n", value_size_str(t->esp.lifetime_bytes, text));
-	if (t->esp.lifetime_packets)
-		fprintf(f, "      lifetime-packets: %" PRIu64 "\n", t->esp.lifetime_packets);
+	fprintf(f, "      lifetime-bytes: %s\n",
+		t->esp.lifetime_bytes ? value_size_str(t->esp.lifetime_bytes, text) : "0");
+	fprintf(f, "      lifetime-packets: %" PRIu64 "\n", t->esp.lifetime_packets);
 	fprintf(f, "      replay-window: %u\n      esn: %s\n", t->esp.replay_window, esn_words[t->esp.esn]);
 }
 
@@ -165,7 +165,7 @@ void print_tunnel(FILE *f, const struct cfg_tunnel *t, const char *psk_file)
 {
 	char text[VALUE_STR];
 
-	fprintf(f, "  %s:\n", t->name);
+	fprintf(f, "  %s:\n    kind: %s\n", t->name, preset_words[t->kind]);
 	put_ends(f, t);
 	put_auth(f, t, psk_file);
 	put_crypto(f, t);

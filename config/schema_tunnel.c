@@ -4,6 +4,7 @@
 #include "base/xalloc.h"
 #include "config/field.h"
 #include "config/field_tunnel.h"
+#include "config/preset.h"
 #include "config/schema.h"
 #include "config/select.h"
 
@@ -34,12 +35,9 @@ void *schema_tunnel_rows(struct load *l, void *config, unsigned n, unsigned line
 	for (unsigned i = 0; i < n; i++) {
 		struct cfg_tunnel *t = &c->tunnel[i];
 
-		t->ike.lifetime_s = 86400;
-		t->esp.lifetime_s = 3600;
 		t->esp.replay_window = 1024;
-		t->dpd_s = 30;
 		t->dscp = CFG_DSCP_COPY;
-		t->ike.fragment_size = 1280;
+		t->ike.fragment_size = 1280; /* the rest is its kind's (preset.c) */
 	}
 	*stride = sizeof(c->tunnel[0]);
 	return c->tunnel;
@@ -140,6 +138,11 @@ static const struct schema ike = SCHEMA(ike_keys), esp = SCHEMA(esp_keys);
 
 /* The blocks below a tunnel write into the tunnel's own struct: off 0. */
 static const struct schema_key tunnel_keys[] = {
+	{.key = "kind",
+	 .type = SCHEMA_WORD,
+	 AT(cfg_tunnel, kind),
+	 .words = preset_words,
+	 .help = "plain, azure-vpn-gateway, windows-rras or aws-vpn"},
 	{.key = "local", .type = SCHEMA_BLOCK, .sub = &local, .required = true, .help = "{port: NAME}"},
 	{.key = "remote", .type = SCHEMA_BLOCK, .sub = &remote, .required = true, .help = "{address: ADDRESS}"},
 	{.key = "auth",
@@ -180,7 +183,6 @@ static const struct schema_key tunnel_keys[] = {
 	 .help = "addresses such as [169.254.0.1/30]"},
 	{.key = "df", .type = SCHEMA_WORD, AT(cfg_tunnel, df), .words = df_words, .help = "copy, set or clear"},
 	{.key = "mtu", .type = SCHEMA_CUSTOM, .read = field_tunnel_mtu, .help = "auto, or octets"},
-	LATER("kind"),
 	{.key = "mss", .type = SCHEMA_CUSTOM, .read = field_mss, .help = "auto, off, or octets"},
 	{.key = "fragment",
 	 .type = SCHEMA_WORD,
