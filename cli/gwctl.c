@@ -13,6 +13,7 @@
 #include "cli/client.h"
 #include "cli/file.h"
 #include "cli/page.h"
+#include "cli/presets.h"
 #include "cli/show.h"
 #include "cli/table.h"
 
@@ -33,6 +34,7 @@ static void usage(FILE *f)
 		"  show %s [--all]\n"
 		"  show routes                        of all owners; * is the one that counts\n"
 		"  show fib ADDRESS                   what the data plane does with packets to it\n"
+		"  show presets                       what a tunnel's `kind` stands for\n"
 		"  show bgp summary\n"
 		"  show bgp neighbor PEER [routes | received-routes | advertised-routes]\n"
 		"  show bgp route [PREFIX]            all paths of each prefix, and what decided\n"
@@ -180,6 +182,8 @@ static int run_show(const struct opts *o)
 
 	if (o->n >= 2 && !strcmp(o->word[1], "bgp"))
 		return run_show_bgp(o);
+	if (o->n == 2 && !strcmp(o->word[1], "presets"))
+		return presets_show(o->json);
 	if (o->n == 2 && !strcmp(o->word[1], "routes"))
 		return ask_pages(o, question("routes", NULL, NULL), &show_routes, &fit);
 	if (o->n == 3 && !strcmp(o->word[1], "fib")) {

@@ -408,6 +408,29 @@ static int remove_dir(void **state)
 	return rmdir(dir);
 }
 
+static void presets_are_told_without_a_gateway(void **state)
+{
+	json_t *rows, *azure;
+
+	(void)state;
+	assert_int_equal(run("--run-dir", "/nonexistent", "show", "presets", NULL), 0);
+	assert_non_null(
+		strstr(out, "- kind: azure-vpn-gateway\n  ike:\n    proposals:\n      - aes256-sha1-modp1024\n"));
+	assert_non_null(strstr(out, "    lifetime-bytes: 102400000KB\n  dpd: 45s\n"));
+	assert_non_null(strstr(out, "- kind: windows-rras\n"));
+	assert_non_null(strstr(out, "- kind: aws-vpn\n"));
+	assert_int_equal(run("--json", "show", "presets", NULL), 0);
+	rows = json_loads(out, 0, NULL);
+	assert_int_equal(json_array_size(rows), 4);
+	azure = json_array_get(rows, 1);
+	assert_string_equal(json_string_value(json_object_get(azure, "kind")), "azure-vpn-gateway");
+	assert_true(json_is_true(json_object_get(azure, "needs_legacy")));
+	assert_int_equal(json_integer_value(json_object_get(azure, "esp_lifetime_bytes")), 102400000LL * 1024);
+	assert_true(json_is_false(json_object_get(json_array_get(rows, 3), "needs_legacy")));
+	json_decref(rows);
+	assert_int_equal(run("show", "presets", "azure", NULL), 2);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +446,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_page_that_is_none_is_refused),
 		cmocka_unit_test(bgp_commands_say_what_they_ask),
 		cmocka_unit_test(the_fib_is_asked_for_an_address),
+		cmocka_unit_test(presets_are_told_without_a_gateway),
 	};
 
 	if (argc != 2) {
