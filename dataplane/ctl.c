@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "dataplane/arp.h"
-#include "dataplane/fib.h"
+#include "dataplane/fib6.h"
 #include "dataplane/parse.h"
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
@@ -68,8 +68,6 @@ static int nexthop_set(struct ctl *c, const struct msg_nexthop *m)
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct msg_nh_leg *l = &m->leg[i];
 
-		if (l->family == IP_V6)
-			return -EAFNOSUPPORT;
 		if (l->kind == MSG_NH_TUNNEL &&
 		    (l->tunnel.slot >= c->sad->n_tunnels ||
 		     atomic_load_explicit(&c->sad->conf[l->tunnel.slot].gen, memory_order_relaxed) != l->tunnel.gen))
@@ -91,16 +89,16 @@ static int tunnel_del(struct ctl *c, struct msg_handle tunnel)
 static int addr_set(struct ctl *c, const struct msg_addr *m)
 {
 	struct ip_addr a = ip_from_bytes(m->family, m->addr);
+	bool six = m->family == IP_V6;
 	int ret;
 
-	if (m->family != IP_V4)
-		return -EAFNOSUPPORT;
-	if (!parse_addr_ok(v4(m->addr))) /* the host's own loopback, above all */
+	/* the host's own loopback, above all; a link-local address belongs to a port */
+	if (six ? !ip6_addr_ok(ip6_get(m->addr)) || ip6_is_link_local(ip6_get(m->addr)) : !parse_addr_ok(v4(m->addr)))
 		return -EINVAL;
 	ret = tundev_addr_set(c->tun->dev, &a);
 	if (ret)
 		return ret;
-	ret = fib_addr_set(c->fib, v4(m->addr));
+	ret = six ? fib6_addr_set(c->fib, ip6_get(m->addr)) : fib_addr_set(c->fib, v4(m->addr));
 	if (ret && ret != -EAGAIN)
 		(void)!tundev_addr_del(c->tun->dev, &a);
 	return ret;
@@ -111,9 +109,7 @@ static int addr_del(struct ctl *c, const struct msg_addr *m)
 	struct ip_addr a = ip_from_bytes(m->family, m->addr);
 	int ret;
 
-	if (m->family != IP_V4)
-		return -EAFNOSUPPORT;
-	ret = fib_addr_del(c->fib, v4(m->addr));
+	ret = m->family == IP_V6 ? fib6_addr_del(c->fib, ip6_get(m->addr)) : fib_addr_del(c->fib, v4(m->addr));
 	return ret ? ret : tundev_addr_del(c->tun->dev, &a);
 }
 
@@ -125,7 +121,10 @@ static void addrs_swept(struct ctl *c)
 	for (unsigned i = d->n_addrs; i-- > 0;) {
 		struct ip_addr a = d->addr[i];
 
-		if (!fib_is_local(c->fib, ip_v4_u32(&a)) && tundev_addr_del(d, &a))
+		bool ours =
+			a.family == IP_V6 ? fib6_is_local(c->fib, ip6_get(a.b)) : fib_is_local(c->fib, ip_v4_u32(&a));
+
+		if (!ours && tundev_addr_del(d, &a))
 			log_warn(LOG_CTL, "tun=%s event=address-stays", d->name);
 	}
 }
@@ -143,8 +142,8 @@ static int barrier(struct ctl *c)
 	return 0;
 }
 
-/* A leg as the control plane said it. */
-static struct msg_nh_leg leg(const struct ctl *c, const struct fib_nh *nh)
+/* A leg as the control plane said it; on link: of the packets' family. */
+static struct msg_nh_leg leg(const struct ctl *c, const struct fib_nh *nh, uint8_t family)
 {
 	struct msg_nh_leg l = {.kind = MSG_NH_DROP};
 	uint32_t gen;
@@ -153,7 +152,14 @@ static struct msg_nh_leg leg(const struct ctl *c, const struct fib_nh *nh)
 		l.kind = MSG_NH_LOCAL;
 	} else if (nh->kind == FIB_PORT) {
 		l = (struct msg_nh_leg){.kind = MSG_NH_PORT, .family = IP_V4, .port = nh->port};
-		memcpy(l.via, &nh->arg, sizeof(nh->arg));
+		if (nh->n == FIB_GATEWAY6) {
+			l.family = IP_V6;
+			ip6_put(l.via, c->fib->gateway[nh->arg]);
+		} else if (nh->arg == 0) {
+			l.family = family;
+		} else {
+			memcpy(l.via, &nh->arg, sizeof(nh->arg));
+		}
 	} else if (nh->kind == FIB_TUNNEL) {
 		gen = atomic_load_explicit(&c->sad->conf[nh->arg].gen, memory_order_relaxed);
 		if (gen)
@@ -164,22 +170,20 @@ static struct msg_nh_leg leg(const struct ctl *c, const struct fib_nh *nh)
 
 static int fib_get(struct ctl *c, struct shm *s, const struct msg_fib_get *m)
 {
-	struct msg_fib_info i = {.query = m->hdr.seq, .nexthop = UINT32_MAX, .routes = fib_count(c->fib)};
+	bool six = m->family == IP_V6;
+	struct msg_fib_info i = {
+		.query = m->hdr.seq, .nexthop = UINT32_MAX, .routes = six ? fib6_count(c->fib) : fib_count(c->fib)};
 	struct fib_found found;
 
-	if (m->family != IP_V4)
-		return -EAFNOSUPPORT;
-	if (fib_find(c->fib, v4(m->addr), &found)) {
-		struct ip_addr a = ip_v4(found.addr);
-
+	if (six ? fib6_find(c->fib, ip6_get(m->addr), &found) : fib_find(c->fib, v4(m->addr), &found)) {
 		i.found = 1;
-		i.family = IP_V4;
+		i.family = m->family;
 		i.plen = found.plen;
 		i.n = found.n;
 		i.nexthop = found.nexthop;
-		memcpy(i.addr, a.b, 4);
+		memcpy(i.addr, found.addr.b, ip_size(m->family));
 		for (unsigned k = 0; k < found.n; k++)
-			i.leg[k] = leg(c, &found.leg[k]);
+			i.leg[k] = leg(c, &found.leg[k], m->family);
 	}
 	push(c, s, &i.hdr, MSG_FIB_INFO, 0, sizeof(i));
 	return 0;
@@ -253,9 +257,12 @@ static int route(struct ctl *c, const struct msg_route *m)
 		c->sweeping = true;
 		return 0;
 	case MSG_ROUTE_SET:
-		return m->family == IP_V4 ? fib_set(c->fib, v4(m->addr), m->plen, m->nexthop) : -EAFNOSUPPORT;
+		if (m->family == IP_V6)
+			return fib6_set(c->fib, ip6_get(m->addr), m->plen, m->nexthop);
+		return fib_set(c->fib, v4(m->addr), m->plen, m->nexthop);
 	case MSG_ROUTE_DEL:
-		return m->family == IP_V4 ? fib_del(c->fib, v4(m->addr), m->plen) : -EAFNOSUPPORT;
+		return m->family == IP_V6 ? fib6_del(c->fib, ip6_get(m->addr), m->plen)
+					  : fib_del(c->fib, v4(m->addr), m->plen);
 	default:
 		return -ENOTSUP;
 	}
@@ -288,6 +295,7 @@ static bool take(struct ctl *c, struct shm *s, uint64_t now_ms)
 	_Static_assert((int)CTL_RECORDS <= (int)FIB_PREFETCH, "all at once");
 	uint32_t addrs[CTL_RECORDS];
 	uint8_t plens[CTL_RECORDS];
+	unsigned n = 0;
 
 	c->n_records = c->n_past = 0;
 	while (c->n_records < CTL_RECORDS) {
@@ -298,10 +306,13 @@ static bool take(struct ctl *c, struct shm *s, uint64_t now_ms)
 			attach_broken(&c->attach, now_ms, "ctl");
 		if (ret)
 			break;
-		addrs[c->n_records] = v4(m->addr);
-		plens[c->n_records++] = m->plen;
+		c->n_records++;
+		if (m->family == IP_V6)
+			continue;
+		addrs[n] = v4(m->addr);
+		plens[n++] = m->plen;
 	}
-	fib_prefetch(c->fib, addrs, plens, c->n_records);
+	fib_prefetch(c->fib, addrs, plens, n);
 	return c->n_records > 0;
 }
 
@@ -325,7 +336,7 @@ static bool apply(struct ctl *c, struct shm *s)
 		if (ret)
 			answer(c, s, m->type, m->seq, ret);
 		c->done++;
-		if (m->plen < FIB_SHORT) {
+		if (m->plen < (m->family == IP_V6 ? FIB6_SHORT : FIB_SHORT)) {
 			c->n_past++;
 			break;
 		}

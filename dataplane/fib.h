@@ -1,4 +1,5 @@
-/* The forwarding table: IPv4 prefix -> next hop, read in bulk by the workers, written by the ctl thread alone.
+/* The forwarding table: prefix -> next hop, read in bulk by the workers, written by the ctl thread alone. The routes of IPv4 are here,
+ * those of IPv6 in fib6.h; next hops, owners and syncs are for both.
  *
  * lpm.h finds the number of a next hop; a change of a route is seen at once, for each address either before or after.
  * 0.0.0.0/0 is not in there: what has no other route has a number of its own, whose next hop is a copy of the default route's.
@@ -26,14 +27,15 @@
 #include "base/build.h"
 #include "config/config.h"
 #include "dataplane/lpm.h"
+#include "dataplane/lpm6.h"
 #include "ring/msg.h"
 
 struct rte_rcu_qsbr;
 
 enum fib_kind {
-	FIB_NONE,   /* no route: DROP_NO_ROUTE */
-	FIB_DROP,   /* DROP_BLACKHOLE */
-	FIB_PORT,   /* arg: the gateway's address (network order), 0: on link, the packet's own destination */
+	FIB_NONE, /* no route: DROP_NO_ROUTE */
+	FIB_DROP, /* DROP_BLACKHOLE */
+	FIB_PORT, /* arg: the gateway's address (network order), or where it stands in fib.gateway; 0: on link, the packet's own destination */
 	FIB_TUNNEL, /* arg: the tunnel's slot */
 	FIB_LOCAL,  /* one of our own addresses */
 	FIB_KIND_N,
@@ -45,7 +47,7 @@ enum fib_kind {
 /* A next hop as a worker sees it: one 8-octet load. */
 struct fib_nh {
 	uint8_t kind;  /* enum fib_kind */
-	uint8_t n;     /* LEGS: how many */
+	uint8_t n;     /* LEGS: how many; PORT: FIB_GATEWAY6 or 0 */
 	uint16_t port; /* PORT: index in the config */
 	uint32_t arg;
 };
@@ -55,20 +57,25 @@ enum {
 	FIB_SWEEP = 64,    /* routes that a turn of the sweep removes */
 	FIB_SHORT = 8,     /* prefixes shorter than this are a turn's work each: up to 8 million words */
 	FIB_GROUPS = 4096, /* next hops of several legs at a time */
+	FIB_GATEWAY6 = 6,  /* in fib_nh.n: the gateway has an IPv6 address */
 };
 
 struct fib_ctl;
 
 struct fib {
-	struct lpm lpm;             /* writer: ctl thread. Readers: workers, under QSBR */
-	_Atomic uint64_t *nh;       /* [n_all] struct fib_nh; writer: ctl thread */
+	struct lpm lpm;       /* writer: ctl thread. Readers: workers, under QSBR */
+	struct lpm6 lpm6;     /* the same */
+	_Atomic uint64_t *nh; /* [n_all] struct fib_nh; writer: ctl thread */
+	struct ip6 *
+		gateway; /* of next hops; a place is written before its next hop is, and again behind a quiescent state */
+	uint32_t links;             /* start: id of "on link at port 0"; the other ports' follow */
 	uint32_t n_nexthops, n_all; /* start; n_all: both halves, our own, and legs */
 	uint32_t hash_key;          /* start: which leg a flow gets is nobody's to foresee */
 	struct fib_ctl *ctl;        /* the ctl thread's own */
 };
 
 struct fib_params {
-	uint32_t routes_max; /* of the control plane */
+	uint32_t routes_max, routes6_max; /* of the control plane */
 	uint32_t n_nexthops;
 	uint16_t n_ports;
 	int numa_node;
@@ -76,7 +83,7 @@ struct fib_params {
 };
 
 /* EAL memory that fib_new() takes, in octets: for -m without hugepages. */
-uint64_t fib_memory(uint32_t routes_max);
+uint64_t fib_memory(const struct fib_params *p);
 /* All memory is taken here. NULL: out of memory. EAL is up; main thread. */
 struct fib *fib_new(const struct fib_params *p);
 void fib_free(struct fib *f); /* no reader is left; NULL is fine */
@@ -144,7 +151,7 @@ void fib_sync_end(struct fib *f);
 bool fib_sweep(struct fib *f);
 
 /* Next hops: visible at once. The caller has checked m (msg_check_cmd) and that its tunnels live. DEL leaves routes to
- * it as FIB_NONE. -EINVAL id; -ENOSPC FIB_GROUPS; -EAGAIN workers may still use the legs that it would take. */
+ * it as FIB_NONE. -EINVAL id; -ENOSPC FIB_GROUPS; -EAGAIN workers may still use the legs or gateways that it would take. */
 int fib_nexthop_set(struct fib *f, const struct msg_nexthop *m) MUST_USE;
 int fib_nexthop_del(struct fib *f, uint32_t id) MUST_USE;
 /* A tunnel went away: its next hops and legs become FIB_DROP, so that nothing for it leaves by another that takes the slot. */
@@ -152,7 +159,7 @@ void fib_tunnel_gone(struct fib *f, uint32_t tunnel);
 
 /* What a worker does with packets to addr now. */
 struct fib_found {
-	uint32_t addr; /* the prefix that matched */
+	struct ip_addr addr; /* the prefix that matched */
 	uint8_t plen;
 	uint8_t n;        /* legs; 0: the next hop was deleted */
 	uint32_t nexthop; /* the control plane's id; UINT32_MAX: the route is our own */
@@ -160,4 +167,4 @@ struct fib_found {
 };
 /* Read from the table that workers read. false: there is no route. */
 bool fib_find(const struct fib *f, uint32_t addr, struct fib_found *out);
-uint32_t fib_count(const struct fib *f); /* routes of the control plane */
+uint32_t fib_count(const struct fib *f); /* IPv4 routes of the control plane */

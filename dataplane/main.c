@@ -166,8 +166,11 @@ static uint64_t memory(const struct config *c, const struct port_set *ports)
 		(uint64_t)n_mbufs(c) * (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + port_room(ports) + 192);
 	uint64_t workers = c->dataplane.n_workers * (sizeof(struct worker) + sizeof(struct punt) + (128u << 10));
 
-	return fib_memory(c->dataplane.routes_max) + sas + tunnels + mbufs + workers + (uint64_t)n_nexthops(c) * 16 +
-	       MEMORY_SLACK;
+	const struct fib_params fib = {.routes_max = c->dataplane.routes_max,
+				       .routes6_max = c->dataplane.routes6_max,
+				       .n_nexthops = n_nexthops(c)};
+
+	return fib_memory(&fib) + sas + tunnels + mbufs + workers + (uint64_t)n_nexthops(c) * 16 + MEMORY_SLACK;
 }
 
 /* --- start --- */
@@ -257,6 +260,7 @@ static int start_tables(struct gateway *g)
 	int node = (int)rte_socket_id();
 	uint16_t room = (uint16_t)(RTE_PKTMBUF_HEADROOM + port_room(&g->ports));
 	struct fib_params fib = {.routes_max = d->routes_max,
+				 .routes6_max = d->routes6_max,
 				 .n_nexthops = n_nexthops(g->cfg),
 				 .n_ports = g->ports.n,
 				 .numa_node = node};

@@ -231,7 +231,8 @@ static void a_default_route_follows_its_next_hop(void **state)
 	assert_int_equal(fib_set(f, 0x0a000001, 32, 5), 0);
 	assert_true(lookup(f, 0) == 3 && lookup(f, 0x08080808) == 3 && lookup(f, 0xffffffff) == 3);
 	assert_true(lookup(f, 0x0a010000) == 4 && lookup(f, 0x0a000001) == 5);
-	assert_true(fib_find(f, 0x08080808, &r) && r.addr == 0 && r.plen == 0 && r.nexthop == 3 && r.n == 1);
+	assert_true(fib_find(f, 0x08080808, &r) && ip_v4_u32(&r.addr) == 0 && r.plen == 0 && r.nexthop == 3 &&
+		    r.n == 1);
 	assert_int_equal(fib_nexthop_set(f, &tun), 0);
 	assert_true(kind(f, 0x08080808) == FIB_TUNNEL && kind(f, 0x0a010000) == FIB_PORT);
 	fib_tunnel_gone(f, 8);

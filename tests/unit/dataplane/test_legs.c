@@ -292,11 +292,12 @@ static void it_is_told_what_workers_do(void **state)
 	assert_int_equal(fib_set(f, 0x0a010200, 23, 8), 0);
 	assert_int_equal(fib_own_set(f, 0x0a010201, 32, FIB_LOCAL, 0), 0);
 	assert_true(fib_find(f, 0x0aff0000, &r));
-	assert_true(r.addr == 0x0a000000 && r.plen == 8 && r.nexthop == 9 && r.n == 3);
+	assert_true(ip_v4_u32(&r.addr) == 0x0a000000 && r.plen == 8 && r.nexthop == 9 && r.n == 3);
 	for (uint8_t i = 0; i < 3; i++)
 		assert_true(octet(r.leg[i], 1) == 7 && octet(r.leg[i], 3) == i && r.leg[i].port == i % PORTS);
 	assert_true(fib_find(f, 0x0a0103ff, &r));
-	assert_true(r.addr == 0x0a010200 && r.plen == 23 && r.nexthop == 8 && r.n == 1 && octet(r.leg[0], 1) == 6);
+	assert_true(ip_v4_u32(&r.addr) == 0x0a010200 && r.plen == 23 && r.nexthop == 8 && r.n == 1 &&
+		    octet(r.leg[0], 1) == 6);
 	assert_true(fib_find(f, 0x0a010201, &r));
 	assert_true(r.plen == 32 && r.nexthop == UINT32_MAX && r.n == 1 && r.leg[0].kind == FIB_LOCAL);
 	assert_int_equal(fib_nexthop_del(f, 9), 0);
