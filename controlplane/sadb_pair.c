@@ -187,11 +187,46 @@ void sadb_pair_stop(struct sadb *s, struct pair *p, unsigned dir)
 
 /* ---- the message ---- */
 
-static uint8_t suite_of(const struct alg *a)
+/* IANA's numbers to the ring's; what is not here cannot be installed, whatever was agreed. */
+static const struct {
+	uint16_t id, key_bits;
+	uint8_t encr;
+} encrs[] = {
+	{ALG_ENCR_AES_GCM_16, 128, MSG_ENCR_AES128_GCM16},
+	{ALG_ENCR_AES_GCM_16, 192, MSG_ENCR_AES192_GCM16},
+	{ALG_ENCR_AES_GCM_16, 256, MSG_ENCR_AES256_GCM16},
+	{ALG_ENCR_CHACHA20_POLY1305, 0, MSG_ENCR_CHACHA20_POLY1305},
+	{ALG_ENCR_AES_GMAC, 128, MSG_ENCR_AES128_GMAC},
+	{ALG_ENCR_AES_GMAC, 192, MSG_ENCR_AES192_GMAC},
+	{ALG_ENCR_AES_GMAC, 256, MSG_ENCR_AES256_GMAC},
+	{ALG_ENCR_AES_CBC, 128, MSG_ENCR_AES128_CBC},
+	{ALG_ENCR_AES_CBC, 192, MSG_ENCR_AES192_CBC},
+	{ALG_ENCR_AES_CBC, 256, MSG_ENCR_AES256_CBC},
+	{ALG_ENCR_3DES, 0, MSG_ENCR_3DES_CBC},
+	{ALG_ENCR_NULL, 0, MSG_ENCR_NULL},
+};
+static const struct {
+	uint16_t id;
+	uint8_t integ;
+} integs[] = {
+	{ALG_INTEG_HMAC_SHA1_96, MSG_INTEG_HMAC_SHA1_96},
+	{ALG_INTEG_HMAC_SHA2_256_128, MSG_INTEG_HMAC_SHA256_128},
+	{ALG_INTEG_HMAC_SHA2_384_192, MSG_INTEG_HMAC_SHA384_192},
+	{ALG_INTEG_HMAC_SHA2_512_256, MSG_INTEG_HMAC_SHA512_256},
+};
+
+/* Cipher and integrity of a half; false: the ring does not have them, they do not go together, or the key is not theirs. */
+static bool put_suite(const struct ike_child_half *h, struct msg_sa_add *m)
 {
-	if (!a || a->id != ALG_ENCR_AES_GCM_16)
-		return MSG_ENCR_NONE;
-	return a->key_bits == 256 ? MSG_ENCR_AES256_GCM16 : a->key_bits == 128 ? MSG_ENCR_AES128_GCM16 : MSG_ENCR_NONE;
+	for (unsigned i = 0; h->encr && i < N_ELEMS(encrs); i++)
+		if (encrs[i].id == h->encr->id && encrs[i].key_bits == h->encr->key_bits)
+			m->encr = encrs[i].encr;
+	for (unsigned i = 0; h->integ && i < N_ELEMS(integs); i++)
+		if (integs[i].id == h->integ->id)
+			m->integ = integs[i].integ;
+	return m->encr != MSG_ENCR_NONE && (h->integ != NULL) == (m->integ != MSG_INTEG_NONE) &&
+	       msg_encr_is_aead(m->encr) == !h->integ &&
+	       h->key.len == msg_encr_key_len(m->encr) + msg_integ_key_len(m->integ) && h->key.len <= MSG_KEY_MAX;
 }
 
 /* 85 to 95 % of limit, so that two ends with the same limit seldom rekey at the same time. RFC 7296 2.8 */
@@ -225,8 +260,7 @@ int sadb_pair_msg(const struct sadb *s, const struct pair *p, const struct ike_c
 {
 	memset(m, 0, sizeof(*m));
 	m->hdr.type = dir == MSG_DIR_IN ? MSG_SA_IN_ADD : MSG_SA_OUT_ADD;
-	m->encr = suite_of(h->encr);
-	if (m->encr == MSG_ENCR_NONE || h->key.len != h->encr->key_len || h->key.len > MSG_KEY_MAX)
+	if (!put_suite(h, m))
 		return -ENOTSUP;
 	if (!h->n_ts || h->n_ts > MSG_TS_MAX)
 		return -E2BIG;

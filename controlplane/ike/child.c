@@ -78,8 +78,8 @@ struct ike_child *child_new(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	bool nat = sa->natt.nat_local || sa->natt.nat_remote || sa->force_encap;
 
 	(void)k;
-	if (keymat_child(sa->prf, &sa->keys.d, x->shared.len ? &x->shared : NULL, &x->ni, &x->nr, x->choice.encr, ki,
-			 kr) < 0) {
+	if (keymat_child(sa->prf, &sa->keys.d, x->shared.len ? &x->shared : NULL, &x->ni, &x->nr, x->choice.encr,
+			 x->choice.integ, ki, kr) < 0) {
 		free(c);
 		return NULL;
 	}
@@ -144,6 +144,7 @@ static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct 
 }
 
 /* Rekeys that follow each other faster than old pairs drain cut the draining short. */
+		.integ = c->integ,
 static void make_room(struct ike *k, const struct ike_sa *sa)
 {
 	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);

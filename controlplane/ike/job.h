@@ -41,7 +41,7 @@ struct ike_job {
 	uint8_t peer_public[CRYPTO_PUBLIC_MAX];
 	size_t peer_public_len;
 	struct crypto_dh dh;
-	struct secret shared;
+	struct crypto_shared shared;
 
 	const struct alg *prf;
 	bool has_psk; /* else: the same work with a key that fits nothing */

@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "config/alg.h"
+#include "controlplane/ike/crypto.h"
 #include "controlplane/ike/payload.h"
 
 struct keymat_ike {
@@ -19,8 +20,8 @@ struct keymat_ike {
 
 /* What both kinds of IKE SA have in common. Nonces: of the exchange that makes this SA; SPIs: the new SA's. */
 struct keymat_input {
-	const struct alg *prf, *encr;
-	const struct secret *shared; /* g^ir */
+	const struct alg *prf, *encr, *integ; /* integ NULL: none, with an AEAD */
+	const struct crypto_shared *shared;   /* g^ir */
 	const struct ike_nonce *ni, *nr;
 	uint64_t spi_i, spi_r;
 };
@@ -33,6 +34,8 @@ int keymat_ike_rekey(const struct keymat_input *in, const struct alg *old_prf, c
 void keymat_fini(struct keymat_ike *k);
 
 /* KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr). i: initiator to responder (of the exchange that makes the child), taken first;
- * each is encr->key_len octets, key then salt. shared NULL: no PFS. RFC 7296 2.17. */
-int keymat_child(const struct alg *prf, const struct secret *d, const struct secret *shared, const struct ike_nonce *ni,
-		 const struct ike_nonce *nr, const struct alg *encr, struct secret *i, struct secret *r) MUST_USE;
+ * each is the cipher's key, its salt, then integ's key. integ NULL: none, with an AEAD. shared NULL: no PFS. RFC 7296
+ * 2.17. */
+int keymat_child(const struct alg *prf, const struct secret *d, const struct crypto_shared *shared,
+		 const struct ike_nonce *ni, const struct ike_nonce *nr, const struct alg *encr,
+		 const struct alg *integ, struct secret *i, struct secret *r) MUST_USE;

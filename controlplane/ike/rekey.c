@@ -183,6 +183,7 @@ static struct ike_sa *make(struct ike *k, struct ike_sa *old, const struct xchg 
 	struct keymat_input in = {
 		.prf = x->choice.prf,
 		.encr = x->choice.encr,
+		.integ = x->choice.integ,
 		.shared = &x->shared,
 		.ni = &x->ni,
 		.nr = &x->nr,

@@ -114,7 +114,14 @@ void sa_set_suite(struct ike_sa *sa, const struct proposal_choice *c)
 	sa->prf = c->prf;
 	sa->integ = c->integ;
 	sa->dh = c->dh;
-	sa->sk_out = (struct sk_key){.encr = c->encr, .key = sa->initiator ? sa->keys.ei : sa->keys.er};
+	sa->sk_out = (struct sk_key){.encr = c->encr, .integ = c->integ, .e = &sa->keys.er, .a = &sa->keys.ar};
+	sa->sk_in = (struct sk_key){.encr = c->encr, .integ = c->integ, .e = &sa->keys.ei, .a = &sa->keys.ai};
+	if (sa->initiator) {
+		struct sk_key t = sa->sk_out;
+
+		sa->sk_out = sa->sk_in;
+		sa->sk_in = t;
+	}
 }
 
 void sa_set_tunnel(struct ike *k, struct ike_sa *sa, uint32_t tunnel)

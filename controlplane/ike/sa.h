@@ -42,7 +42,7 @@ struct ike_sa {
 	bool force_encap; /* we said a NAT is there (encapsulation: force) */
 	const struct alg *encr, *prf, *integ, *dh;
 	struct keymat_ike keys;
-	struct sk_key sk_out;
+	struct sk_key sk_out, sk_in; /* ours, the peer's: of keys */
 	struct cfg_id local_id, remote_id;
 	struct sa_birth *birth;
 
@@ -107,12 +107,6 @@ void sa_birth_free(struct ike_sa *sa);
 static inline uint64_t sa_our_spi(const struct ike_sa *sa)
 {
 	return sa->initiator ? sa->spi_i : sa->spi_r;
-}
-
-/* The peer's side of SK: keys that open what it sends. */
-static inline const struct secret *sa_key_in(const struct ike_sa *sa)
-{
-	return sa->initiator ? &sa->keys.er : &sa->keys.ei;
 }
 
 /* Established and usable for new requests. */

@@ -274,7 +274,7 @@ static void take_protected(struct ike *k, struct ike_sa *sa, const struct ike_pa
 	}
 	if (!in_window(k, sa, path, m))
 		return;
-	v = sk_open(m, sa->encr, sa_key_in(sa), k->text, sizeof(k->text), &inner);
+	v = sk_open(m, &sa->sk_in, k->text, sizeof(k->text), &inner);
 	if (v == IKE_V_DECRYPT || v == IKE_V_INTERNAL) {
 		k->counters.decrypt_failed++;
 		return;

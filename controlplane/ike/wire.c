@@ -6,7 +6,7 @@ enum { NEXT_AT = 16, LEN_AT = 24 }; /* RFC 7296 3.1: offsets in the header */
 
 static bool known_type(uint8_t type)
 {
-	return type >= IKE_PL_SA && type <= IKE_PL_EAP;
+	return (type >= IKE_PL_SA && type <= IKE_PL_EAP) || type == IKE_PL_SKF;
 }
 
 /* The header of a message of at least IKE_HDR_LEN octets. RFC 7296 3.1. */
@@ -68,9 +68,18 @@ static bool chain_add(struct ike_chain *c, const struct ike_payload *pl)
 	return true;
 }
 
-/* Walk a chain that must fill r exactly. sk: where an SK payload may go (it ends the chain; *sk_next is the type of the
- * first payload in it); NULL: none is allowed. RFC 7296 3.2, 3.14. */
-static enum ike_verdict chain_read(uint8_t first, struct rd *r, struct ike_chain *c, struct rd *sk, uint8_t *sk_next)
+/* RFC 7383 2.5: the two numbers are part of the payload's header. */
+static bool fragment_read(struct ike_msg *m)
+{
+	m->is_fragment = true;
+	m->frag_num = rd_u16(&m->sk);
+	m->frag_total = rd_u16(&m->sk);
+	return !m->sk.bad;
+}
+
+/* Walk a chain that must fill r exactly. m: where an SK or SKF payload goes (it ends the chain); NULL: none is allowed. RFC
+ * 7296 3.2, 3.14. */
+static enum ike_verdict chain_read(uint8_t first, struct rd *r, struct ike_chain *c, struct ike_msg *m)
 {
 	uint8_t type = first;
 
@@ -90,12 +99,15 @@ static enum ike_verdict chain_read(uint8_t first, struct rd *r, struct ike_chain
 		pl.body = rd_sub(r, (size_t)len - IKE_PAYLOAD_HDR_LEN);
 		if (pl.body.bad)
 			return IKE_V_SYNTAX;
-		if (type == IKE_PL_SK) {
-			if (!sk)
+		if (type == IKE_PL_SK || type == IKE_PL_SKF) {
+			if (!m)
 				return IKE_V_SYNTAX;
-			*sk = pl.body;
-			*sk_next = next;
-			c->seen |= IKE_PL_BIT(IKE_PL_SK);
+			m->has_sk = true;
+			m->sk = pl.body;
+			m->sk_next = next;
+			c->seen |= IKE_PL_BIT(type);
+			if (type == IKE_PL_SKF && !fragment_read(m))
+				return IKE_V_SYNTAX;
 			break;
 		}
 		if (!chain_add(c, &pl))
@@ -116,7 +128,8 @@ enum ike_verdict wire_parse(const uint8_t *msg, size_t len, struct ike_msg *out)
 	out->clear.seen = out->clear.repeated = 0;
 	out->clear.n_unknown = 0;
 	out->clear.critical_type = 0;
-	out->has_sk = false;
+	out->has_sk = out->is_fragment = false;
+	out->frag_num = out->frag_total = 0;
 	out->sk = (struct rd){0};
 	out->sk_next = IKE_PL_NONE;
 	out->raw = msg;
@@ -125,19 +138,17 @@ enum ike_verdict wire_parse(const uint8_t *msg, size_t len, struct ike_msg *out)
 	if (v != IKE_V_OK)
 		return v;
 	rd_skip(&r, IKE_HDR_LEN);
-	v = chain_read(out->hdr.next, &r, &out->clear, &out->sk, &out->sk_next);
+	v = chain_read(out->hdr.next, &r, &out->clear, out);
 	if (v != IKE_V_OK && v != IKE_V_CRITICAL)
 		return v;
-	if (out->clear.seen & IKE_PL_BIT(IKE_PL_SK)) {
-		out->has_sk = true;
+	if (out->has_sk)
 		out->aad_len = len - rd_left(&out->sk);
-	}
 	return v;
 }
 
 enum ike_verdict wire_chain_parse(uint8_t first, struct rd r, struct ike_chain *out)
 {
-	return chain_read(first, &r, out, NULL, NULL);
+	return chain_read(first, &r, out, NULL);
 }
 
 const struct ike_payload *wire_find(const struct ike_chain *c, uint8_t type)
@@ -170,6 +181,8 @@ const char *wire_payload_name(unsigned type)
 	static const char *const names[] = {"SA",     "KE",     "IDi", "IDr", "CERT", "CERTREQ", "AUTH", "Nonce",
 					    "Notify", "Delete", "V",   "TSi", "TSr",  "SK",      "CP",   "EAP"};
 
+	if (type == IKE_PL_SKF)
+		return "SKF";
 	if (type < IKE_PL_SA || type > IKE_PL_EAP)
 		return "?";
 	return names[type - IKE_PL_SA];

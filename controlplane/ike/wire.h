@@ -21,7 +21,6 @@ enum {
 	IKE_PAYLOADS_MAX = 64, /* payloads of one chain; more is refused before any of it is used */
 	IKE_VERSION = 0x20,    /* 2.0 */
 	IKE_SPI_LEN = 8,
-	IKE_SK_IV_LEN = 8, /* RFC 5282 3.1 */
 };
 
 /* RFC 7296 3.1 */
@@ -48,6 +47,7 @@ enum ike_payload_type {
 	IKE_PL_SK = 46,
 	IKE_PL_CP = 47,
 	IKE_PL_EAP = 48,
+	IKE_PL_SKF = 53, /* RFC 7383 2.5 */
 };
 /* A known payload type as a bit of ike_chain.seen and of the step rows. */
 #define IKE_PL_BIT(type) (1u << ((type)-IKE_PL_SA))
@@ -113,13 +113,15 @@ struct ike_chain {
 
 struct ike_msg {
 	struct ike_hdr hdr;
-	struct ike_chain clear; /* SK is not in pl[], but in seen */
-	bool has_sk;
+	struct ike_chain clear; /* SK and SKF are not in pl[], but in seen */
+	bool has_sk;            /* SK or SKF */
+	bool is_fragment;       /* SKF; its numbers as they are: nothing is checked of them (RFC 7383 2.6) */
+	uint16_t frag_num, frag_total;
 	struct rd sk;       /* IV, ciphertext, ICV */
 	uint8_t sk_next;    /* type of the first payload inside */
 	const uint8_t *raw; /* the datagram */
 	size_t len;         /* octets of it */
-	size_t aad_len;     /* octets from raw up to and with the SK payload's header (RFC 5282 5.1) */
+	size_t aad_len;     /* octets from raw up to and with the SK or SKF payload's header (RFC 5282 5.1) */
 };
 
 /* Read the header only: enough to find the SA. OK, SHORT, LENGTH, OLD_VERSION, NEW_VERSION, BAD_SPI; for the last three
@@ -128,11 +130,11 @@ enum ike_verdict wire_hdr_read(const uint8_t *msg, size_t len, struct ike_hdr *h
 
 /* Read header and clear chain of one datagram (without the non-ESP marker). OK or any verdict up to LIMIT. On CRITICAL
  * the structure was fine and all of out is usable; on another verdict only out->hdr is, and only where wire_hdr_read()
- * says so. SK is the last payload or an error. Unknown payloads are recorded (known false) and may be skipped. */
+ * says so. SK or SKF is the last payload or an error. Unknown payloads are recorded (known false) and may be skipped. */
 enum ike_verdict wire_parse(const uint8_t *msg, size_t len, struct ike_msg *out) MUST_USE;
 
-/* Read a chain that starts with a payload of type `first` and fills r to its end (the inside of SK). An SK in it is an
- * error. OK, SYNTAX, CRITICAL, LIMIT. first 0 with no octets is the empty chain. RFC 7296 3.2, 3.14. */
+/* Read a chain that starts with a payload of type `first` and fills r to its end (the inside of SK). An SK or SKF in it is
+ * an error. OK, SYNTAX, CRITICAL, LIMIT. first 0 with no octets is the empty chain. RFC 7296 3.2, 3.14. */
 enum ike_verdict wire_chain_parse(uint8_t first, struct rd r, struct ike_chain *out) MUST_USE;
 
 /* The first payload of a type, lent; NULL when there is none. */
@@ -150,7 +152,8 @@ struct wire_out {
 	struct wr w;
 	size_t next_at; /* where the next payload's type goes */
 	size_t open_at; /* start of the open payload; 0: none */
-	size_t sk_at;   /* start of the SK payload; 0: none */
+	size_t sk_at;   /* start of the SK or SKF payload; 0: none */
+	size_t text_at; /* start of its inside */
 };
 
 /* Start a message in buf (cap octets, the caller's): header with h's SPIs, exchange, flags (I, R) and message id.

@@ -225,6 +225,7 @@ static bool derive(struct ike_sa *sa, struct xchg *x)
 	struct keymat_input in = {
 		.prf = x->choice.prf,
 		.encr = x->choice.encr,
+		.integ = x->choice.integ,
 		.shared = &x->shared,
 		.ni = &x->ni,
 		.nr = &x->nr,

@@ -128,14 +128,17 @@ void xchg_begin(struct ike *k, struct ike_sa *sa, const struct xchg *x, struct w
 	};
 
 	wire_msg_begin(o, k->out, sizeof(k->out), &h);
-	sk_begin(o);
+	sk_begin(o, &sa->sk_out);
 }
 
 /* Length of the sealed message; 0: the SA is gone. */
 static size_t seal(struct ike *k, struct ike_sa *sa, struct wire_out *o)
 {
-	size_t len = sk_seal(o, &sa->sk_out);
+	uint8_t random[SK_RANDOM_LEN];
+	size_t len;
 
+	k->env.random(k->env.ctx, random, sizeof(random));
+	len = sk_seal(o, &sa->sk_out, random);
 	if (len == 0)
 		sa_end(k, sa, SA_END_NOW, "a message could not be enciphered (internal error)");
 	return len;

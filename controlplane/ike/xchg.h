@@ -42,7 +42,7 @@ struct xchg {
 	uint32_t tunnel; /* IKE_AUTH's answer: whose it is, once that is proved */
 	struct ike_nonce ni, nr;
 	struct crypto_dh dh;
-	struct secret shared;    /* len 0: none */
+	struct crypto_shared shared; /* len 0: none */
 	const struct alg *group; /* of the KE; NULL: none */
 	unsigned corrections;
 	struct payload_sa offer; /* ours: as sent. Answer: the peer's */

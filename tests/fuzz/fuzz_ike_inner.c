@@ -13,22 +13,29 @@ static void through_sk(const struct ike_chain *c)
 	static uint8_t buf[70000], text[70000];
 	static struct ike_chain back;
 	static struct ike_msg m;
-	struct sk_key key = {.encr = alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 128), .key = {.len = 20}};
+	static const struct secret gcm = {.len = 20}, aes = {.len = 16}, hmac = {.len = 32};
+	static const uint8_t random[SK_RANDOM_LEN];
+	struct sk_key key = {.encr = alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 128), .e = &gcm};
 	struct wire_out o;
 	size_t len;
 
 	wire_msg_begin(&o, buf, sizeof(buf),
 		       &(struct ike_hdr){.spi_i = 1, .spi_r = 2, .exchange = IKE_X_INFORMATIONAL});
-	sk_begin(&o);
+	if (c->n & 1)
+		key = (struct sk_key){.encr = alg_find(ALG_ENCR, ALG_ENCR_AES_CBC, 128),
+				      .integ = alg_find(ALG_INTEG, ALG_INTEG_HMAC_SHA2_256_128, 0),
+				      .e = &aes,
+				      .a = &hmac};
+	sk_begin(&o, &key);
 	for (unsigned i = 0; i < c->n; i++) {
 		wire_payload(&o, c->pl[i].type);
 		wr_copy(&o.w, c->pl[i].body.p, rd_left(&c->pl[i].body));
 	}
-	len = sk_seal(&o, &key);
+	len = sk_seal(&o, &key, random);
 	if (len == 0) /* with IV and ICV more than a payload can be */
 		return;
 	must(wire_parse(buf, len, &m) == IKE_V_OK && m.has_sk);
-	must(sk_open(&m, key.encr, &key.key, text, sizeof(text), &back) == IKE_V_OK);
+	must(sk_open(&m, &key, text, sizeof(text), &back) == IKE_V_OK);
 	must(back.n == c->n && back.seen == c->seen && back.repeated == c->repeated && back.n_unknown == c->n_unknown);
 	for (unsigned i = 0; i < c->n; i++)
 		must(rd_left(&back.pl[i].body) == rd_left(&c->pl[i].body));

@@ -21,7 +21,7 @@ static void check_views(const struct ike_msg *m, const uint8_t *data, size_t len
 		at = m->clear.pl[i].body.end;
 	}
 	if (m->has_sk) {
-		must(m->sk.p == at + IKE_PAYLOAD_HDR_LEN);
+		must(m->sk.p == at + IKE_PAYLOAD_HDR_LEN + (m->is_fragment ? 4 : 0));
 		at = m->sk.end;
 		must(m->aad_len == (size_t)(m->sk.p - data));
 	}
@@ -32,7 +32,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct ike_msg m;
 	static struct ike_chain inner;
-	static const struct secret key = {.len = 36};
+	static const struct secret gcm = {.len = 36}, aes = {.len = 32}, hmac = {.len = 32};
+	const struct sk_key key[] = {{.encr = alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256), .e = &gcm},
+				     {.encr = alg_find(ALG_ENCR, ALG_ENCR_AES_CBC, 256),
+				      .integ = alg_find(ALG_INTEG, ALG_INTEG_HMAC_SHA2_256_128, 0),
+				      .e = &aes,
+				      .a = &hmac}};
+	size_t n;
 	const struct ike_path path = {.local = ip_v4(1), .remote = ip_v4(2), .local_port = 500, .remote_port = 500};
 	struct natt_seen seen;
 	struct ike_hdr h;
@@ -50,8 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (m.has_sk && len < 4096) {
 		uint8_t *text = malloc(len);
 
-		v = sk_open(&m, alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256), &key, text, len, &inner);
-		must(v == IKE_V_DECRYPT && inner.n == 0);
+		for (unsigned i = 0; i < N_ELEMS(key); i++) {
+			v = sk_open(&m, &key[i], text, len, &inner);
+			must(v == IKE_V_DECRYPT && inner.n == 0);
+			must(sk_open_text(&m, &key[i], text, len, &n) == IKE_V_DECRYPT && n == 0);
+		}
 		free(text);
 	}
 	return 0;

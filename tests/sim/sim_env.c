@@ -228,7 +228,8 @@ static int env_install_in(void *ctx, const struct ike_child_half *h)
 
 	if (n->refuse_install || count_in(n) >= 4)
 		return -ENOSPC;
-	if (h->spi != h->spi_in || !p->reserved || !h->n_ts || h->key.len != h->encr->key_len)
+	if (h->spi != h->spi_in || !p->reserved || !h->n_ts || h->encr->aead == (h->integ != NULL) ||
+	    h->key.len != h->encr->key_len + (h->integ ? h->integ->key_len : 0))
 		abort();
 	p->reserved = false;
 	half_take(n, &p->in, h, true);

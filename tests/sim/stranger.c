@@ -96,7 +96,7 @@ void stranger_put_init(struct stranger *p, uint32_t leave_out)
 static bool derive(struct stranger *p, const struct ike_msg *m)
 {
 	struct payload_ke ke;
-	struct secret shared;
+	struct crypto_shared shared;
 	struct keymat_input in = {.prf = prf(), .encr = encr(), .shared = &shared, .ni = &p->ni, .nr = &p->nr};
 
 	if (!wire_find(&m->clear, IKE_PL_KE) || !wire_find(&m->clear, IKE_PL_NONCE) ||
@@ -121,10 +121,13 @@ bool stranger_connect(struct stranger *p)
 		return false;
 	memcpy(p->init_r, p->heard, p->heard_len);
 	p->init_r_len = p->heard_len;
-	p->out = (struct sk_key){.encr = encr(), .key = p->keys.ei};
+	p->out = (struct sk_key){.encr = encr(), .e = &p->keys.ei};
+	p->in = (struct sk_key){.encr = encr(), .e = &p->keys.er};
 	p->mid = 1;
 	return true;
 }
+
+const uint8_t stranger_random[SK_RANDOM_LEN] = {42};
 
 void stranger_begin(struct stranger *p, struct wire_out *o, uint8_t exchange)
 {
@@ -132,12 +135,12 @@ void stranger_begin(struct stranger *p, struct wire_out *o, uint8_t exchange)
 		.spi_i = p->spi_i, .spi_r = p->spi_r, .exchange = exchange, .flags = IKE_FLAG_INITIATOR, .mid = p->mid};
 
 	wire_msg_begin(o, p->said, sizeof(p->said), &h);
-	sk_begin(o);
+	sk_begin(o, &p->out);
 }
 
 void stranger_end(struct stranger *p, struct wire_out *o)
 {
-	p->said_len = sk_seal(o, &p->out);
+	p->said_len = sk_seal(o, &p->out, stranger_random);
 	if (!p->said_len)
 		abort();
 	p->mid++;
@@ -251,7 +254,7 @@ unsigned stranger_answer(struct stranger *p)
 		return STRANGER_SILENCE;
 	if (!m.has_sk)
 		return payload_notify_error(&m.clear, &n) ? n.type : 0;
-	if (sk_open(&m, encr(), &p->keys.er, p->text, sizeof(p->text), &p->inner) != IKE_V_OK)
+	if (sk_open(&m, &p->in, p->text, sizeof(p->text), &p->inner) != IKE_V_OK)
 		return STRANGER_SILENCE;
 	return payload_notify_error(&p->inner, &n) ? n.type : 0;
 }

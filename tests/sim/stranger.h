@@ -23,8 +23,8 @@ struct stranger {
 	struct ike_nonce ni, nr;
 	struct crypto_dh dh;
 	struct keymat_ike keys;
-	struct sk_key out;
-	uint32_t mid; /* of the next request */
+	struct sk_key out, in; /* of keys */
+	uint32_t mid;          /* of the next request */
 	uint8_t init_i[SIM_DATAGRAM_MAX], init_r[SIM_DATAGRAM_MAX];
 	size_t init_i_len, init_r_len;
 	/* what came last */
@@ -38,6 +38,8 @@ struct stranger {
 	struct ike_chain inner;
 	uint8_t text[SIM_DATAGRAM_MAX];
 };
+
+extern const uint8_t stranger_random[SK_RANDOM_LEN]; /* for sk_seal() */
 
 /* Make it known to a started sim. seed: its SPI and values. */
 void stranger_init(struct stranger *p, struct sim *s, uint8_t seed);

@@ -184,7 +184,7 @@ static void changed_messages_are_not_taken(void **state)
 	stage_up(&g, 195);
 	assert_true(stranger_up(&g.p));
 	stranger_begin(&g.p, &o, IKE_X_INFORMATIONAL);
-	len = sk_seal(&o, &g.p.out);
+	len = sk_seal(&o, &g.p.out, stranger_random);
 	for (size_t i = 0; i < len; i++) {
 		memcpy(m, g.p.said, len);
 		m[i] ^= 0x11;

@@ -83,6 +83,41 @@ static void what_the_data_plane_cannot_do_is_refused_before_it_is_sent(void **st
 	assert_int_equal(rig.fake.count[MSG_SA_IN_ADD], 0);
 }
 
+/* C12: whatever IKE can agree on for ESP, the ring has, with keys of the length that it asks for. */
+static void each_suite_has_its_number(void **state)
+{
+	unsigned n, added = 0;
+	const struct alg *a = alg_table(&n);
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < n; k++) {
+			const struct alg *integ = a[k].id ? &a[k] : NULL;
+			struct ike_child_half h;
+			uint32_t spi;
+			int rc;
+
+			if (a[i].type != ALG_ENCR || a[k].type != ALG_INTEG)
+				continue;
+			assert_int_equal(sadb_spi_alloc(sadb, 0, &spi), 0);
+			h = half_of(spi, spi);
+			h.encr = &a[i];
+			h.integ = integ;
+			h.key.len = (uint16_t)(a[i].key_len + (integ ? integ->key_len : 0));
+			memset(h.key.b, 0x5a, h.key.len);
+			rc = sadb_install(sadb, &h, MSG_DIR_IN);
+			assert_int_equal(rc, a[i].aead == !integ ? 0 : -ENOTSUP);
+			if (rc) {
+				sadb_spi_free(sadb, 0, spi);
+				continue;
+			}
+			added++;
+			AWAIT(rig.fake.count[MSG_SA_IN_ADD] == added);
+			remove_pair(spi);
+		}
+	assert_int_equal(added, 7 + 5 * 4);
+}
+
 static int refuse_adds(void *ctx, unsigned to, const union msg *m)
 {
 	(void)ctx;
@@ -244,6 +279,7 @@ int main(void)
 		T(a_pair_goes_to_its_worker_under_one_handle),
 		T(a_key_is_installed_once),
 		T(what_the_data_plane_cannot_do_is_refused_before_it_is_sent),
+		T(each_suite_has_its_number),
 		T(a_refused_half_is_told_to_the_core_and_leaves_no_slot),
 		T(a_slot_is_free_only_when_both_halves_are_gone),
 		T(a_freed_slot_is_used_again_last),

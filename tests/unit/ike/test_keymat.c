@@ -35,15 +35,18 @@ static struct ike_nonce nonce(const uint8_t *b, size_t len)
 }
 
 static struct ike_nonce ni, nr;
-static struct secret shared, shared2;
+static struct crypto_shared shared, shared2;
 
 static int setup(void **state)
 {
 	(void)state;
 	ni = nonce(kdf_ni, sizeof(kdf_ni));
 	nr = nonce(kdf_nr, sizeof(kdf_nr));
-	return secret_set(&shared, kdf_shared, sizeof(kdf_shared)) ||
-	       secret_set(&shared2, kdf_shared2, sizeof(kdf_shared2));
+	shared.len = sizeof(kdf_shared);
+	memcpy(shared.b, kdf_shared, sizeof(kdf_shared));
+	shared2.len = sizeof(kdf_shared2);
+	memcpy(shared2.b, kdf_shared2, sizeof(kdf_shared2));
+	return 0;
 }
 
 static int ike_keys(const struct vector *v, uint16_t bits, struct keymat_ike *out)
@@ -134,22 +137,69 @@ static void child_keys_with_and_without_pfs(void **state)
 
 		assert_int_equal(ike_keys(v, 256, &k), 0);
 		assert_int_equal(keymat_child(prf, &k.d, NULL, &ni, &nr, alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256),
-					      &in, &out),
+					      NULL, &in, &out),
 				 0);
 		expect(v->child, &in, 36);
 		expect(v->child + 36, &out, 36);
 		assert_int_equal(keymat_child(prf, &k.d, &shared2, &ni, &nr,
-					      alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 128), &in, &out),
+					      alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 128), NULL, &in, &out),
 				 0);
 		expect(v->child_pfs, &in, 20);
 		expect(v->child_pfs + 20, &out, 20);
 	}
 }
 
+/* RFC 7296 2.14, 2.17: SK_a before SK_e, and in a child the cipher's key before the integrity key. */
+static void keys_of_cipher_and_hmac_are_cut_in_the_order_of_the_rfc(void **state)
+{
+	const struct alg *prf = alg_find(ALG_PRF, ALG_PRF_HMAC_SHA1, 0),
+			 *cbc = alg_find(ALG_ENCR, ALG_ENCR_AES_CBC, 192);
+	const struct alg *integ = alg_find(ALG_INTEG, ALG_INTEG_HMAC_SHA2_384_192, 0);
+	const struct keymat_input in = {.prf = prf,
+					.encr = cbc,
+					.integ = integ,
+					.shared = &shared,
+					.ni = &ni,
+					.nr = &nr,
+					.spi_i = 1,
+					.spi_r = 2};
+	uint8_t key[2 * NONCE_MAX], seed[CRYPTO_PRF_MAX], spis[16] = {[7] = 1, [15] = 2},
+							  want[3 * 20 + 2 * 48 + 2 * 24];
+	const struct crypto_part g = {shared.b, shared.len},
+				 all[] = {{ni.b, ni.len}, {nr.b, nr.len}, {spis, sizeof(spis)}};
+	struct keymat_ike k;
+	struct secret i, r;
+
+	(void)state;
+	memcpy(key, ni.b, ni.len);
+	memcpy(key + ni.len, nr.b, nr.len);
+	assert_int_equal(crypto_prf(prf, key, (size_t)ni.len + nr.len, &g, 1, seed), 0);
+	assert_int_equal(crypto_prf_plus(prf, seed, 20, all, 3, want, sizeof(want)), 0);
+	assert_int_equal(keymat_ike(&in, &k), 0);
+	expect(want, &k.d, 20);
+	expect(want + 20, &k.ai, 48);
+	expect(want + 68, &k.ar, 48);
+	expect(want + 116, &k.ei, 24);
+	expect(want + 140, &k.er, 24);
+	expect(want + 164, &k.pi, 20);
+	expect(want + 184, &k.pr, 20);
+	assert_int_equal(crypto_prf_plus(prf, k.d.b, 20, all, 2, want, 2 * 72), 0);
+	assert_int_equal(keymat_child(prf, &k.d, NULL, &ni, &nr, cbc, integ, &i, &r), 0);
+	expect(want, &i, 72);
+	expect(want + 72, &r, 72);
+	/* NULL has no key of its own; an AEAD takes no integrity */
+	assert_int_equal(keymat_child(prf, &k.d, NULL, &ni, &nr, alg_find(ALG_ENCR, ALG_ENCR_NULL, 0), integ, &i, &r),
+			 0);
+	expect(want, &i, 48);
+	assert_int_equal(
+		keymat_child(prf, &k.d, NULL, &ni, &nr, alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256), integ, &i, &r),
+		-ENOTSUP);
+}
+
 /* C12 of the fault list: what keymat does not implement fails, and no key is left that could be used. */
 static void an_unknown_algorithm_leaves_no_keys(void **state)
 {
-	const struct alg odd = {.type = ALG_PRF, .id = 2};
+	const struct alg odd = {.type = ALG_PRF, .id = 1};
 	const struct alg cbc = {.type = ALG_ENCR, .id = 12, .key_bits = 256, .key_len = 32};
 	struct keymat_input in = {.prf = &odd,
 				  .encr = alg_find(ALG_ENCR, ALG_ENCR_AES_GCM_16, 256),
@@ -157,6 +207,7 @@ static void an_unknown_algorithm_leaves_no_keys(void **state)
 				  .ni = &ni,
 				  .nr = &nr};
 	struct keymat_ike k;
+	const struct secret d = {.len = 32};
 	struct secret a, b;
 
 	(void)state;
@@ -169,7 +220,7 @@ static void an_unknown_algorithm_leaves_no_keys(void **state)
 	assert_int_equal(keymat_ike(&in, &k), -ENOTSUP);
 	assert_int_equal(k.ei.len | k.ei.b[0], 0);
 	memset(&a, 0xee, sizeof(a));
-	assert_int_equal(keymat_child(in.prf, &shared, NULL, &ni, &nr, &cbc, &a, &b), -ENOTSUP);
+	assert_int_equal(keymat_child(in.prf, &d, NULL, &ni, &nr, &cbc, NULL, &a, &b), -ENOTSUP);
 	assert_int_equal(a.len | a.b[0] | b.len, 0);
 }
 
@@ -277,6 +328,7 @@ int main(void)
 		cmocka_unit_test(ike_keys_are_cut_in_order_without_integrity_keys),
 		cmocka_unit_test(ike_rekey_uses_the_old_prf_once),
 		cmocka_unit_test(child_keys_with_and_without_pfs),
+		cmocka_unit_test(keys_of_cipher_and_hmac_are_cut_in_the_order_of_the_rfc),
 		cmocka_unit_test(an_unknown_algorithm_leaves_no_keys),
 		cmocka_unit_test(auth_gives_the_independent_values),
 		cmocka_unit_test(auth_refuses_everything_else),
