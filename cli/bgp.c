@@ -56,7 +56,7 @@ static const char *state_of(const json_t *peer, char buf[WORD])
 /* ---- summary ---- */
 
 static const struct table_col peers[] = {
-	{"neighbor", "Neighbor", TABLE_TEXT, 39},
+	{"neighbor", "Neighbor", TABLE_ADDR, 39},
 	{"v", "V", TABLE_TEXT, 1},
 	{"as", "AS", TABLE_TEXT, 10},
 	{"msg_rcvd", "MsgRcvd", TABLE_COUNT, 0},
@@ -285,6 +285,22 @@ static void legend(FILE *f, const json_t *page, void *ctx UNUSED)
 	      f);
 }
 
+enum { COL_PREFIX = 18, COL_HOP = 15 };
+
+/* A cell that is wider than its column has the line for itself; what follows it stands under its own title. */
+static void cell(FILE *f, const char *s, int width, int indent)
+{
+	if ((int)strlen(s) > width)
+		fprintf(f, "%s\n%*s ", s, indent + width, "");
+	else
+		fprintf(f, "%-*s ", width, s);
+}
+
+static const char *own_hop(const char *prefix)
+{
+	return strchr(prefix, ':') ? "::" : "0.0.0.0";
+}
+
 static void route_line(FILE *f, const json_t *row)
 {
 	const json_t *verdict = json_object_get(row, "verdict");
@@ -293,11 +309,10 @@ static void route_line(FILE *f, const json_t *row)
 	words(row, "prefix", prefix, sizeof(prefix));
 	words(row, "next_hop", hop, sizeof(hop));
 	words(row, "as_path", path, sizeof(path));
-	fprintf(f, "%c%c %-18s %-15s %10s %10s %s%s%c\n", yes(row, "valid") ? '*' : ' ',
-		yes(row, "best")        ? '>'
-		: yes(row, "multipath") ? '='
-					: ' ',
-		prefix, *hop ? hop : "0.0.0.0", metric(row, "med", med), metric(row, "local_pref", pref), path,
+	fprintf(f, "%c%c ", yes(row, "valid") ? '*' : ' ', yes(row, "best") ? '>' : yes(row, "multipath") ? '=' : ' ');
+	cell(f, prefix, COL_PREFIX, 3);
+	cell(f, *hop ? hop : own_hop(prefix), COL_HOP, 3 + COL_PREFIX + 1);
+	fprintf(f, "%10s %10s %s%s%c\n", metric(row, "med", med), metric(row, "local_pref", pref), path,
 		*path ? " " : "", origin(row));
 	if (verdict && !yes(verdict, "accepted"))
 		fprintf(f, "     not accepted: %s\n", words(verdict, "reason", why, sizeof(why)));
@@ -347,7 +362,7 @@ void bgp_route_print(FILE *f, const char *prefix, const json_t *data)
 			yes(row, "best")        ? '>'
 			: yes(row, "multipath") ? '='
 						: ' ',
-			*peer ? "from " : "originated here", peer, *hop ? hop : "0.0.0.0", path, *path ? " " : "",
+			*peer ? "from " : "originated here", peer, *hop ? hop : own_hop(prefix), path, *path ? " " : "",
 			origin(row));
 		if (*metric(row, "med", med))
 			fprintf(f, ", metric %s", med);

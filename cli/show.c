@@ -9,7 +9,7 @@
 
 static const struct table_col tunnels[] = {
 	{"name", "TUNNEL", TABLE_TEXT, 31},         {"state", "STATE", TABLE_TEXT, 10},
-	{"peer", "PEER", TABLE_TEXT, 39},           {"ike_sas", "IKE", TABLE_COUNT, 0},
+	{"peer", "PEER", TABLE_ADDR, 39},           {"ike_sas", "IKE", TABLE_COUNT, 0},
 	{"child_sas", "CHILD", TABLE_COUNT, 0},     {"in_packets", "IN-PKTS", TABLE_COUNT, 0},
 	{"in_octets", "IN-OCT", TABLE_OCTETS, 0},   {"out_packets", "OUT-PKTS", TABLE_COUNT, 0},
 	{"out_octets", "OUT-OCT", TABLE_OCTETS, 0}, {"uptime_s", "UP", TABLE_TIME, 0},
@@ -27,11 +27,11 @@ static const struct table_col ike_sas[] = {
 /* Of several candidates of a prefix the one that counts has a star. */
 static const struct table_col routes[] = {
 	{"mark", "", TABLE_TEXT, 1},
-	{"prefix", "PREFIX", TABLE_TEXT, 43},
+	{"prefix", "PREFIX", TABLE_ADDR, 43},
 	{"kind", "KIND", TABLE_TEXT, 12},
 	{"distance", "DIST", TABLE_COUNT, 0},
-	{"nexthop", "NEXT-HOP", TABLE_TEXT, 39},
-	{"via", "VIA", TABLE_TEXT, 39},
+	{"nexthop", "NEXT-HOP", TABLE_ADDR, 39},
+	{"via", "VIA", TABLE_ADDR, 39},
 	{"tunnel", "TUNNEL", TABLE_TEXT, 31},
 	{"port", "PORT", TABLE_TEXT, 31},
 	{"state", "STATE", TABLE_TEXT, 12},

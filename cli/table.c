@@ -90,7 +90,7 @@ const char *table_cell(const json_t *row, const struct table_col *c, char buf[TA
 
 static bool to_the_right(enum table_kind kind)
 {
-	return kind != TABLE_TEXT && kind != TABLE_LIST && kind != TABLE_YES;
+	return kind != TABLE_TEXT && kind != TABLE_ADDR && kind != TABLE_LIST && kind != TABLE_YES;
 }
 
 /* What each column needs, then less for the widest until all fit. */
@@ -153,6 +153,9 @@ void table_rows(FILE *f, const struct table_col *cols, unsigned n, const json_t 
 			continue;
 		for (unsigned i = 0; i < n; i++)
 			put(f, table_cell(row, &cols[i], buf), fit->w[i], to_the_right(cols[i].kind), i == n - 1);
+		for (unsigned i = 0; i < n; i++)
+			if (cols[i].kind == TABLE_ADDR && strlen(table_cell(row, &cols[i], buf)) > fit->w[i])
+				fprintf(f, "  %s %s\n", cols[i].title, buf);
 		if (detail)
 			detail(f, row);
 	}

@@ -8,6 +8,7 @@ enum { TABLE_WIDTH = 100, TABLE_CELL = 128, TABLE_COLS_MAX = 16 };
 
 enum table_kind {
 	TABLE_TEXT,
+	TABLE_ADDR,   /* text; what is cut of it stands on a line of its own below the row */
 	TABLE_COUNT,  /* exact up to 8 digits, then 12.3M, 4.5G (thousands) */
 	TABLE_OCTETS, /* 1.5K, 20.1M (1024) */
 	TABLE_TIME,   /* seconds: 12s, 4m05s, 3h12m, 2d07h */

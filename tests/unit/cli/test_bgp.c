@@ -119,6 +119,24 @@ static void routes_look_as_they_always_did(void **state)
 	       "Total number of prefixes 2\n");
 }
 
+static void long_addresses_have_lines_of_their_own(void **state)
+{
+	(void)state;
+	says(table,
+	     "{\"rows\":[{\"prefix\":\"2001:db8:77::/"
+	     "48\",\"next_hop\":\"2001:db8:16::6\",\"med\":1,\"as_path\":\"65010\","
+	     "\"origin\":\"IGP\",\"valid\":true,\"best\":true},"
+	     "{\"prefix\":\"2001:db8:1111:2222::/"
+	     "64\",\"next_hop\":\"2001:db8:1111:2222:3333:4444:5555:6666\",\"as_path\":"
+	     "\"65010\",\"origin\":\"IGP\",\"valid\":true},"
+	     "{\"prefix\":\"::/0\",\"origin\":\"IGP\"}]}",
+	     "*> 2001:db8:77::/48   2001:db8:16::6           1            65010 i\n"
+	     "*  2001:db8:1111:2222::/64\n"
+	     "                      2001:db8:1111:2222:3333:4444:5555:6666\n"
+	     "                                                            65010 i\n"
+	     "   ::/0               ::                                    i\n");
+}
+
 static void a_route_that_was_not_taken_says_why(void **state)
 {
 	(void)state;
@@ -220,6 +238,7 @@ int main(void)
 		cmocka_unit_test(the_summary_says_why_there_is_no_session),
 		cmocka_unit_test(lack_of_a_policy_is_seen),
 		cmocka_unit_test(routes_look_as_they_always_did),
+		cmocka_unit_test(long_addresses_have_lines_of_their_own),
 		cmocka_unit_test(a_route_that_was_not_taken_says_why),
 		cmocka_unit_test(a_prefix_shows_all_its_paths),
 		cmocka_unit_test(a_neighbor_tells_all_that_is_known),

@@ -140,6 +140,27 @@ static void assert_fits(const char *text)
 	}
 }
 
+/* Two IPv6 addresses in full do not fit: they are cut, and said below. */
+static void what_is_cut_of_an_address_is_said_below(void **state)
+{
+	char *text =
+		show("routes", "[{\"prefix\":\"2001:db8:1111:2222:3333:4444:5555:0/125\",\"kind\":\"bgp\","
+			       "\"distance\":20,\"nexthop\":\"2001:db8:1111:2222:3333:4444:5555:6666\",\"via\":"
+			       "\"2001:db8:1111:2222:3333:4444:5555:7777\",\"tunnel\":\"\",\"port\":\"wan0\","
+			       "\"selected\":true,\"state\":\"installed\"},"
+			       "{\"prefix\":\"::/0\",\"kind\":\"static\",\"distance\":1,\"nexthop\":\"2001:db8::1\","
+			       "\"via\":\"2001:db8::1\",\"port\":\"wan0\",\"state\":\"installed\"}]");
+
+	(void)state;
+	assert_non_null(strstr(text, "  PREFIX 2001:db8:1111:2222:3333:4444:5555:0/125\n"
+				     "  NEXT-HOP 2001:db8:1111:2222:3333:4444:5555:6666\n"
+				     "  VIA 2001:db8:1111:2222:3333:4444:5555:7777\n"));
+	assert_non_null(strstr(text, "   ::/0 ")); /* one that is not cut has no lines */
+	assert_null(strstr(text, "  PREFIX ::/0"));
+	assert_fits(text);
+	free(text);
+}
+
 /* Everything as long as it can be. */
 static void every_table_fits_a_hundred_columns(void **state)
 {
@@ -279,6 +300,7 @@ int main(void)
 		cmocka_unit_test(missing_and_odd_values_are_a_dash),
 		cmocka_unit_test(routes_show_who_counts_and_why_others_do_not),
 		cmocka_unit_test(foreign_text_cannot_move_the_cursor),
+		cmocka_unit_test(what_is_cut_of_an_address_is_said_below),
 		cmocka_unit_test(every_table_fits_a_hundred_columns),
 		cmocka_unit_test(numbers_and_times_are_scaled),
 		cmocka_unit_test(child_sa_has_the_fields_people_know),
