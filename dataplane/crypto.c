@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "dataplane/crypto_jobs.h"
 #include "dataplane/crypto_kat.h"
 
 /* The instruction sets of the library, worst first. */
@@ -45,6 +46,17 @@ int crypto_self_test(const char **which)
 	return err;
 }
 
+void crypto_attach(struct crypto *c, IMB_MGR *mgr)
+{
+	c->mgr = mgr;
+	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES128_GCM16] = mgr->gcm128_enc;
+	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES192_GCM16] = mgr->gcm192_enc;
+	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES256_GCM16] = mgr->gcm256_enc;
+	c->fn[CRYPTO_DECRYPT][CRYPTO_AES128_GCM16] = mgr->gcm128_dec;
+	c->fn[CRYPTO_DECRYPT][CRYPTO_AES192_GCM16] = mgr->gcm192_dec;
+	c->fn[CRYPTO_DECRYPT][CRYPTO_AES256_GCM16] = mgr->gcm256_dec;
+}
+
 int crypto_init(struct crypto *c)
 {
 	*c = (struct crypto){0};
@@ -57,12 +69,7 @@ int crypto_init(struct crypto *c)
 		crypto_fini(c);
 		return -ENOTSUP;
 	}
-	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES128_GCM16] = c->mgr->gcm128_enc;
-	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES192_GCM16] = c->mgr->gcm192_enc;
-	c->fn[CRYPTO_ENCRYPT][CRYPTO_AES256_GCM16] = c->mgr->gcm256_enc;
-	c->fn[CRYPTO_DECRYPT][CRYPTO_AES128_GCM16] = c->mgr->gcm128_dec;
-	c->fn[CRYPTO_DECRYPT][CRYPTO_AES192_GCM16] = c->mgr->gcm192_dec;
-	c->fn[CRYPTO_DECRYPT][CRYPTO_AES256_GCM16] = c->mgr->gcm256_dec;
+	crypto_attach(c, c->mgr);
 	return 0;
 }
 
@@ -120,24 +127,43 @@ static inline void fetch_packet(const struct rte_mbuf *m)
 		rte_prefetch0(data + at);
 }
 
+static inline void run_gcm(struct crypto *c, struct crypto_op *op, enum crypto_dir dir)
+{
+	uint8_t *tag = dir == CRYPTO_ENCRYPT ? op->data + op->len : op->tag;
+
+	c->fn[dir][op->suite](&op->key->gcm, &c->ctx, op->data, op->data, op->len, (const uint8_t *)&op->salt, op->aad,
+			      op->aad_len, tag, CRYPTO_ICV);
+}
+
+/* A batch with other suites in it. */
+static __rte_noinline void run_mixed(struct crypto *c, struct crypto_batch *b, struct rte_mbuf *const *next,
+				     uint16_t n_next)
+{
+	for (uint16_t i = 0; i < n_next; i++)
+		fetch_packet(next[i]);
+	for (uint16_t i = 0; i < b->n; i++)
+		if (b->op[i].suite < CRYPTO_GCM_N)
+			run_gcm(c, &b->op[i], (enum crypto_dir)b->dir);
+	crypto_jobs_run(c, b);
+}
+
 void crypto_run(struct crypto *c, struct crypto_batch *b, struct rte_mbuf *const *next, uint16_t n_next)
 {
-	const bool encrypt = b->dir == CRYPTO_ENCRYPT;
-	const aes_gcm_enc_dec_t *fn = c->fn[b->dir];
-	const uint16_t n = b->n;
+	const enum crypto_dir dir = (enum crypto_dir)b->dir;
+	const uint16_t n = b->others == 0 ? b->n : 0;
 
 	b->failed = 0;
+	if (unlikely(b->others != 0))
+		run_mixed(c, b, next, n_next);
 	for (uint16_t i = 0; i < n; i++) {
 		struct crypto_op *op = &b->op[i];
-		uint8_t *tag = encrypt ? op->data + op->len : op->tag;
 
 		/* two packets ahead is far enough for L3 and near enough for L1 */
 		if (i + 2 < n && op[2].key != op[1].key)
 			fetch_key(&op[2]);
 		if (i < n_next)
 			fetch_packet(next[i]);
-		fn[op->suite](&op->key->gcm, &c->ctx, op->data, op->data, op->len, (const uint8_t *)&op->salt, op->aad,
-			      op->aad_len, tag, CRYPTO_ICV);
+		run_gcm(c, op, dir);
 	}
 	atomic_store_explicit(&b->done, 1, memory_order_release);
 }

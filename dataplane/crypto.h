@@ -5,7 +5,7 @@
  * step. Nonce and AAD are written by prepare, long before the cipher's wide loads: written just before the call they
  * would stall it.
  *
- * AES-GCM goes by the library's direct calls (crypto_gcm.h), and a batch of nothing else costs nothing for the rest. What
+ * AES-GCM goes by the library's direct calls, and a batch of nothing else costs nothing for the rest. What
  * is not AES-GCM is sorted into runs of one suite and goes by jobs (crypto_jobs.h).
  */
 #pragma once
@@ -130,13 +130,18 @@ _Static_assert(offsetof(struct crypto_op, iv) == offsetof(struct crypto_op, salt
 _Static_assert(alignof(struct crypto_key) == 64 && sizeof(struct crypto_key) == 1024, "16 lines");
 _Static_assert(offsetof(struct crypto_mb_key, aes.dec) % 16 == 0, "the library's loads are aligned");
 
-/* One per worker: the library's manager and its scratch. */
+/* One per worker: the library's manager and scratch for what it is given. */
 struct crypto {
 	IMB_MGR *mgr;
 	aes_gcm_enc_dec_t fn[CRYPTO_DIR_N][CRYPTO_GCM_N];
 	alignas(64) struct gcm_context_data ctx;
+	/* crypto_jobs.c's */
+	IMB_JOB job[VEC_BURST];
+	uint8_t tag[VEC_BURST][CRYPTO_ICV_MAX], icv[VEC_BURST][CRYPTO_ICV_MAX];
 };
 
+/* Work with a manager of the caller's. */
+void crypto_attach(struct crypto *c, IMB_MGR *mgr);
 /* Pick the best instruction set and prove it with known answers. 0; -ENOMEM; -ENOTSUP: none works. Caller's thread. */
 int crypto_init(struct crypto *c) MUST_USE;
 void crypto_fini(struct crypto *c);

@@ -13,7 +13,7 @@ static uint64_t next_mark(uint64_t soft, uint64_t hard, bool soft_seen)
 
 static uint64_t seq_mark(const struct sa_cold *c)
 {
-	uint64_t past_hard = u64_min(c->hard_packets, LIMIT_SEQ_LAST) + 1;
+	uint64_t past_hard = u64_min(c->hard_packets, c->seq_last) + 1;
 
 	return c->soft_seen ? past_hard : u64_min(c->soft_packets, past_hard);
 }
@@ -28,7 +28,7 @@ void limit_start_in(struct sa_in *sa, struct sa_cold *c)
 
 void limit_start_out(struct sa_out *sa, struct sa_cold *c)
 {
-	c->soft_packets = u64_min(c->soft_packets, LIMIT_SEQ_SOFT);
+	c->soft_packets = u64_min(c->soft_packets, c->seq_last - LIMIT_SEQ_LEFT + 1);
 	c->bytes_mark = next_mark(c->soft_bytes, c->hard_bytes, false);
 	sa->bytes_left = (int64_t)c->bytes_mark;
 	sa->seq_limit = seq_mark(c);
@@ -100,7 +100,7 @@ bool limit_out_seq(struct worker *w, struct sa_out *sa, uint64_t seq)
 {
 	struct sa_cold *c = &w->sad->cold_out[sa->slot];
 
-	if (seq > u64_min(c->hard_packets, LIMIT_SEQ_LAST)) {
+	if (seq > u64_min(c->hard_packets, c->seq_last)) {
 		hard_reached(w, c, sa->slot, MSG_DIR_OUT, &sa->flags);
 		return false;
 	}
@@ -112,7 +112,7 @@ bool limit_out_seq(struct worker *w, struct sa_out *sa, uint64_t seq)
 
 enum stats_drop limit_reason_out(const struct sa_out *sa)
 {
-	return sa->seq >= LIMIT_SEQ_LAST ? DROP_SEQ_END : DROP_LIMIT;
+	return sa->seq >= (sa->flags & SA_ESN ? LIMIT_ESN_LAST : LIMIT_SEQ_LAST) ? DROP_SEQ_END : DROP_LIMIT;
 }
 
 void limit_retry(struct worker *w, uint32_t slot, uint32_t dir)

@@ -15,10 +15,11 @@
 
 struct worker;
 
-/* The last number that may be sent without ESN. */
+/* The last number that may be sent without ESN, and with it. */
 #define LIMIT_SEQ_LAST UINT64_C(0xffffffff)
-/* Soft end of the sequence space, whatever limits were given: 2^28 packets are left then. */
-#define LIMIT_SEQ_SOFT (UINT64_C(0x100000000) - (UINT64_C(1) << 28))
+#define LIMIT_ESN_LAST (UINT64_MAX - 1)
+/* So many packets are left at the soft end of the sequence space, whatever limits were given. */
+#define LIMIT_SEQ_LEFT (UINT64_C(1) << 28)
 
 /* Begin to count: c has the limits. */
 void limit_start_in(struct sa_in *sa, struct sa_cold *c);

@@ -87,6 +87,7 @@ struct sa_cold {
 	struct msg_handle tunnel;
 	uint64_t bytes_mark, packets_mark; /* the limits that *_left count towards (limit.c) */
 	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+	uint64_t seq_last;         /* OUT: the last number that may be sent */
 	bool soft_seen, soft_sent; /* reached; the event is in the ring */
 	bool hard_seen, hard_sent;
 	uint8_t n_ts;

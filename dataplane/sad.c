@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <netinet/in.h>
+#include <sys/random.h>
 
 #include <rte_byteorder.h>
 #include <rte_malloc.h>
@@ -136,7 +137,7 @@ static int add_check(struct worker *w, const struct msg_sa_add *m, enum crypto_s
 	if (found < 0)
 		return found;
 	*suite = (enum crypto_suite)found;
-	if (m->family != 4 || (m->flags & ~MSG_SA_ENCAP_UDP) != 0)
+	if (m->family != 4 || (m->flags & ~(MSG_SA_ENCAP_UDP | MSG_SA_ESN)) != 0)
 		return -ENOTSUP;
 	if (m->sa.slot >= s->n_sas || m->sa.gen == 0 || m->spi <= 255 || m->n_ts == 0 || m->n_ts > MSG_TS_MAX ||
 	    m->key_len != crypto_key_len(*suite) || m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0)
@@ -189,6 +190,7 @@ static void cold_set(struct sa_cold *c, const struct msg_sa_add *m)
 			      .hard_bytes = m->hard_bytes,
 			      .soft_packets = m->soft_packets,
 			      .hard_packets = m->hard_packets,
+			      .seq_last = m->flags & MSG_SA_ESN ? LIMIT_ESN_LAST : LIMIT_SEQ_LAST,
 			      .n_ts = m->n_ts,
 			      .claimed = 1};
 	memcpy(c->ts, m->ts, sizeof(c->ts));
@@ -285,8 +287,10 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 		return -EINVAL;
 	if (atomic_load_explicit(&s->owner_out[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
 		return -EEXIST;
-	cold_set(c, m);
 	memset(sa, 0, sizeof(*sa));
+	if (getrandom(sa->iv_mask, sizeof(sa->iv_mask), 0) != sizeof(sa->iv_mask))
+		return -EIO;
+	cold_set(c, m);
 	limit_start_out(sa, c);
 	sa->src_be = addr_be(m->local);
 	sa->dst_be = addr_be(m->remote);

@@ -5,11 +5,10 @@
 #include <cmocka.h>
 
 #include "tests/stage/rig.h"
+#include "tests/lib/esp_peer.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/evp.h>
 
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
@@ -23,7 +22,7 @@
 #include "dataplane/punt.h"
 #include "tests/unit/dataplane/eal.h"
 
-enum { ETH = 14, IP = 20, UDP = 8, HEAD = 16, ICV = 16, EVENTS = 256 };
+enum { ETH = 14, IP = 20, UDP = 8, EVENTS = 256 };
 
 struct worker *rig;
 static struct rte_ring *rx_ring[RIG_PORTS], *tx_ring[RIG_PORTS];
@@ -387,30 +386,20 @@ struct msg_sa_counters rig_counters(uint32_t slot, uint32_t dir)
 
 /* --- the peer --- */
 
-static void nonce_of(uint8_t nonce[12], const struct rig_sa *sa, const uint8_t iv[8])
-{
-	memcpy(nonce, sa->add.key + sa->add.key_len - 4, 4); /* RFC 4106 8.1: the salt follows the key */
-	memcpy(nonce + 4, iv, 8);
-}
-
-static const EVP_CIPHER *cipher_of(const struct rig_sa *sa)
-{
-	return sa->add.key_len == 20 ? EVP_aes_128_gcm() : EVP_aes_256_gcm();
-}
-
-void rig_seal_text(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, const uint8_t *text, uint16_t text_len,
+void rig_seal_text(struct rig_bytes *f, const struct rig_sa *sa, uint64_t seq, const uint8_t *text, uint16_t text_len,
 		   uint8_t tos)
 {
-	uint16_t udp_len = sa->encap ? UDP : 0, total = (uint16_t)(IP + udp_len + HEAD + text_len + ICV);
-	struct rig_bytes ip = {.len = total};
-	uint8_t *esp = ip.b + IP + udp_len, nonce[12];
-	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
-	int n = 0;
+	uint16_t udp_len = sa->encap ? UDP : 0;
+	struct rig_bytes ip = {0};
+	uint8_t iv[ESP_PEER_IV_MAX];
 
-	assert_true(total <= RIG_FRAME_MAX - ETH);
+	for (unsigned i = 0; i < sizeof(iv); i++) /* unlike ours: any that does not repeat will do */
+		iv[i] = (uint8_t)(i % 8 < 4 ? 0xee : seq >> 8 * (i % 4));
+	ip.len = (uint16_t)(IP + udp_len + esp_peer_seal(&sa->add, seq, iv, text, text_len, ip.b + IP + udp_len));
+	assert_true(ip.len <= RIG_FRAME_MAX - ETH);
 	*rig_ip(&ip) = (struct rte_ipv4_hdr){.version_ihl = 0x45,
 					     .type_of_service = tos,
-					     .total_length = rte_cpu_to_be_16(total),
+					     .total_length = rte_cpu_to_be_16(ip.len),
 					     .time_to_live = 60,
 					     .next_proto_id = sa->encap ? IPPROTO_UDP : IPPROTO_ESP};
 	memcpy(ip.b + 12, sa->add.remote, 4);
@@ -421,25 +410,12 @@ void rig_seal_text(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, c
 
 		udp->src_port = rte_cpu_to_be_16(sa->add.remote_port);
 		udp->dst_port = RTE_BE16(4500);
-		udp->dgram_len = rte_cpu_to_be_16((uint16_t)(total - IP));
+		udp->dgram_len = rte_cpu_to_be_16((uint16_t)(ip.len - IP));
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		esp[i] = (uint8_t)(sa->add.spi >> (24 - 8 * i));
-		esp[4 + i] = (uint8_t)(seq >> (24 - 8 * i));
-		esp[8 + i] = 0xee; /* an IV unlike ours: any that does not repeat will do */
-		esp[12 + i] = (uint8_t)(seq >> 8 * i);
-	}
-	nonce_of(nonce, sa, esp + 8);
-	assert_int_equal(EVP_EncryptInit_ex(x, cipher_of(sa), NULL, sa->add.key, nonce), 1);
-	assert_int_equal(EVP_EncryptUpdate(x, NULL, &n, esp, 8), 1);
-	assert_int_equal(EVP_EncryptUpdate(x, esp + HEAD, &n, text, text_len), 1);
-	assert_int_equal(EVP_EncryptFinal_ex(x, esp + HEAD + n, &n), 1);
-	assert_int_equal(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_GET_TAG, ICV, esp + HEAD + text_len), 1);
-	EVP_CIPHER_CTX_free(x);
 	rig_frame(f, RIG_WAN, &ip);
 }
 
-void rig_seal(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, const struct rig_bytes *inner,
+void rig_seal(struct rig_bytes *f, const struct rig_sa *sa, uint64_t seq, const struct rig_bytes *inner,
 	      const struct rig_trailer *t)
 {
 	struct rig_trailer plain = RIG_TRAILER;
@@ -451,7 +427,7 @@ void rig_seal(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, const 
 	memcpy(text, inner->b, inner->len);
 	memset(text + len, 0x77, t->tfc);
 	len = (uint16_t)(len + t->tfc);
-	pad = (uint16_t)(t->pad >= 0 ? t->pad : (-(len + 2) & 3));
+	pad = (uint16_t)(t->pad >= 0 ? t->pad : (-(len + 2) & (esp_peer_align(sa->add.encr) - 1)));
 	for (uint16_t i = 0; i < pad; i++)
 		text[len + i] = (uint8_t)(i + 1);
 	if (pad > 0)
@@ -464,28 +440,19 @@ void rig_seal(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, const 
 
 uint32_t rig_open(struct rig_bytes *inner, const struct rig_sa *sa, const struct rig_bytes *outer)
 {
-	uint16_t udp_len = sa->encap ? UDP : 0, text_len;
+	uint16_t udp_len = sa->encap ? UDP : 0, esp_len = (uint16_t)(outer->len - IP - udp_len);
 	const uint8_t *esp = outer->b + IP + udp_len;
-	uint8_t nonce[12], icv[ICV], text[RIG_FRAME_MAX];
-	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
-	int n = 0;
+	uint8_t text[RIG_FRAME_MAX];
+	int n;
 
 	assert_int_equal(outer->b[9], sa->encap ? IPPROTO_UDP : IPPROTO_ESP);
 	assert_int_equal((uint32_t)esp[0] << 24 | esp[1] << 16 | esp[2] << 8 | esp[3], sa->add.spi);
-	text_len = (uint16_t)(outer->len - IP - udp_len - HEAD - ICV);
-	assert_int_equal(text_len % 4, 0);
-	nonce_of(nonce, sa, esp + 8);
-	memcpy(icv, esp + HEAD + text_len, ICV);
-	assert_int_equal(EVP_DecryptInit_ex(x, cipher_of(sa), NULL, sa->add.key, nonce), 1);
-	assert_int_equal(EVP_DecryptUpdate(x, NULL, &n, esp, 8), 1);
-	assert_int_equal(EVP_DecryptUpdate(x, text, &n, esp + HEAD, text_len), 1);
-	assert_int_equal(EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, ICV, icv), 1);
-	assert_int_equal(EVP_DecryptFinal_ex(x, text + n, &n), 1);
-	EVP_CIPHER_CTX_free(x);
-	assert_int_equal(text[text_len - 1], 4);
-	assert_true(text[text_len - 2] <= 3); /* no more padding than is needed */
-	inner->len = (uint16_t)(text_len - 2 - text[text_len - 2]);
-	for (uint16_t i = inner->len; i < text_len - 2; i++)
+	n = esp_peer_open(&sa->add, (uint32_t)(sa->seq >> 32), esp, esp_len, text);
+	assert_true(n > 0);
+	assert_int_equal(text[n - 1], 4);
+	assert_true(text[n - 2] < esp_peer_align(sa->add.encr)); /* no more padding than is needed */
+	inner->len = (uint16_t)(n - 2 - text[n - 2]);
+	for (int i = inner->len; i < n - 2; i++)
 		assert_int_equal(text[i], i - inner->len + 1);
 	memcpy(inner->b, text, inner->len);
 	return (uint32_t)esp[4] << 24 | (uint32_t)esp[5] << 16 | (uint32_t)esp[6] << 8 | esp[7];

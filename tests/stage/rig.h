@@ -81,7 +81,7 @@ static inline struct rte_ipv4_hdr *rig_ip(struct rig_bytes *ip)
 
 struct rig_sa {
 	struct msg_sa_add add; /* as installed; the key is kept here */
-	uint32_t seq;          /* of the peer's next packet */
+	uint64_t seq;          /* of the peer's next packet; OUT with ESN: its high half is that of ours */
 	bool encap;
 };
 
@@ -104,10 +104,10 @@ struct rig_trailer {
 #define RIG_TRAILER ((struct rig_trailer){.pad = -1, .pad_len = -1, .next = -1})
 
 /* The peer encrypts: a frame for our WAN port with sequence number seq. t NULL: RIG_TRAILER. */
-void rig_seal(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, const struct rig_bytes *inner,
+void rig_seal(struct rig_bytes *f, const struct rig_sa *sa, uint64_t seq, const struct rig_bytes *inner,
 	      const struct rig_trailer *t);
-/* The same with text of one's own instead of inner packet and trailer; text_len is a multiple of 4. */
-void rig_seal_text(struct rig_bytes *f, const struct rig_sa *sa, uint32_t seq, const uint8_t *text, uint16_t text_len,
+/* The same with text of one's own instead of inner packet and trailer; text_len is a multiple of the suite's align. */
+void rig_seal_text(struct rig_bytes *f, const struct rig_sa *sa, uint64_t seq, const uint8_t *text, uint16_t text_len,
 		   uint8_t tos);
 /* The peer decrypts ours: outer is the IPv4 packet, inner gets what was in it. Fails the test when anything is wrong with it:
  * SPI, ICV, padding, next header. Gives the sequence number. */

@@ -816,7 +816,14 @@ static void an_sa_that_we_cannot_do_is_refused(void **state)
 	bad.add.encr = MSG_ENCR_NONE;
 	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
 	bad = good;
-	bad.add.flags = MSG_SA_ESN;
+	bad.add.integ = MSG_INTEG_HMAC_SHA256_128; /* AES-GCM has its own */
+	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
+	bad = good;
+	bad.add.encr = MSG_ENCR_AES256_CBC; /* never a cipher alone. RFC 8221 4 */
+	bad.add.key_len = 32;
+	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
+	bad.add.encr = MSG_ENCR_NULL;
+	bad.add.key_len = 0;
 	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
 	bad = good;
 	bad.add.family = 6;
