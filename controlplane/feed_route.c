@@ -82,12 +82,12 @@ uint32_t feed_route_select(const struct feed *f, const struct rt_node *n, bool n
 	return bgp ? n->bgp : 0;
 }
 
-/* The hop that the data plane shall have. What it knows from its config is not said, nor IPv6. */
+/* The hop that the data plane shall have. What it knows from its config is not said. */
 static uint32_t wanted(const struct feed *f, const struct rt_node *n)
 {
 	uint32_t cand, hop = feed_route_select(f, n, false, &cand);
 
-	if (n->family != IP_V4 || f->hop[hop].kind == HOP_LINK || f->hop[hop].kind == HOP_LOCAL)
+	if (f->hop[hop].kind == HOP_LINK || f->hop[hop].kind == HOP_LOCAL)
 		return 0;
 	/* it floats behind a BGP route that may still be there, or it is there itself: both stay until it is known which */
 	if (f->heir && cand && f->cand[cand].distance > FEED_BGP_DISTANCE)

@@ -48,10 +48,7 @@ static void state_of_selected(struct walk *w, const struct feed_hop *h, struct f
 {
 	const struct rt_node *n = w->n;
 
-	if (n->family != IP_V4 && h->kind != HOP_LINK) {
-		i->state = "inactive";
-		snprintf(w->cause, sizeof(w->cause), "the data plane forwards IPv4 only");
-	} else if (h->kind == HOP_LINK) { /* the data plane has it from its config */
+	if (h->kind == HOP_LINK) { /* the data plane has it from its config */
 		i->state = dp_attached(w->f->dp) ? "installed" : "pending";
 	} else if (n->state == FEED_FAILED) {
 		i->state = "failed";

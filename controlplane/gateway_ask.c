@@ -103,10 +103,6 @@ static void ask_fib(struct gateway *g, const struct ip_addr *addr, struct status
 	unsigned i = 0;
 	int rc;
 
-	if (addr->family != IP_V4) {
-		snprintf(a->why, sizeof(a->why), "the data plane of this release forwards IPv4 only");
-		return;
-	}
 	ticket = status_ticket(g->status);
 	while (i < GATEWAY_QUESTIONS_MAX && g->question[i].ticket)
 		i++;

@@ -5,8 +5,9 @@
 #include "base/log.h"
 #include "controlplane/gateway.h"
 
-/* What a tunnel's largest inner packet is when its `mtu` does not say: outer IPv6, UDP, ESP with its IV, padding and ICV. */
-enum { TUNNEL_OVERHEAD = 40 + 8 + 8 + 8 + 5 + 16, IP4_TCP = 20 + 20, IP6_TCP = 40 + 20, MTU_DEFAULT = 1500 };
+/* What a tunnel's largest inner packet is when its `mtu` does not say: outer IPv6, UDP, ESP with the largest IV, padding and ICV
+ * that there are (AES-CBC with HMAC-SHA2-512). */
+enum { TUNNEL_OVERHEAD = 40 + 8 + 8 + 16 + 15 + 2 + 32, IP4_TCP = 20 + 20, IP6_TCP = 40 + 20, MTU_DEFAULT = 1500 };
 
 /* ---- what BGP asks of feed ---- */
 

@@ -10,14 +10,16 @@ static uint32_t half(const struct fake_fib *f)
 	return f->dp->shm.hello.attach & 1;
 }
 
-static struct fake_fib_route *find(const struct fake_fib *f, uint32_t addr, uint8_t plen)
+static struct fake_fib_route *find(const struct fake_fib *f, const struct ip_prefix *p)
 {
-	uint32_t at = (addr ^ (uint32_t)plen << 3) * 2654435761u;
+	uint32_t at = (uint32_t)p->len << 3 ^ p->addr.family;
 
-	for (;; at++) {
+	for (size_t i = 0; i < ip_size(p->addr.family); i++)
+		at = (at ^ p->addr.b[i]) * 2654435761u;
+	for (at ^= at >> 15;; at++) {
 		struct fake_fib_route *r = &f->route[at & (f->cap - 1)];
 
-		if (!r->mark || (r->addr == addr && r->plen == plen))
+		if (!r->mark || ip_prefix_equal(&r->to, p))
 			return r;
 	}
 }
@@ -33,7 +35,7 @@ static void grow(struct fake_fib *f)
 	f->taken = f->n;
 	for (uint32_t i = 0; i < cap; i++)
 		if (old[i].live)
-			*find(f, old[i].addr, old[i].plen) = old[i];
+			*find(f, &old[i].to) = old[i];
 	free(old);
 }
 
@@ -43,13 +45,14 @@ static void wrong(struct fake_fib *f, const char *what)
 	f->bad++;
 }
 
-static uint32_t addr_of(const uint8_t *b)
+static struct ip_prefix to_of(const struct msg_route *m)
 {
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	return (struct ip_prefix){.addr = ip_from_bytes(m->family, m->addr), .len = m->plen};
 }
 
 static int set(struct fake_fib *f, const struct msg_route *m)
 {
+	struct ip_prefix to = to_of(m);
 	struct fake_fib_route *r;
 
 	if (m->nexthop >= FAKE_FIB_NEXTHOPS || !f->nh[half(f)][m->nexthop].n) {
@@ -58,21 +61,17 @@ static int set(struct fake_fib *f, const struct msg_route *m)
 	}
 	if (f->taken > f->cap / 2)
 		grow(f);
-	r = find(f, addr_of(m->addr), m->plen);
+	r = find(f, &to);
 	f->n += !r->live;
 	f->taken += !r->mark;
-	*r = (struct fake_fib_route){.addr = addr_of(m->addr),
-				     .plen = m->plen,
-				     .live = true,
-				     .half = half(f),
-				     .id = m->nexthop,
-				     .mark = f->mark};
+	*r = (struct fake_fib_route){.to = to, .live = true, .half = half(f), .id = m->nexthop, .mark = f->mark};
 	return 0;
 }
 
 static int del(struct fake_fib *f, const struct msg_route *m)
 {
-	struct fake_fib_route *r = find(f, addr_of(m->addr), m->plen);
+	struct ip_prefix to = to_of(m);
+	struct fake_fib_route *r = find(f, &to);
 
 	if (!r->live)
 		return -ENOENT;
@@ -100,9 +99,9 @@ static int on_route(void *ctx, const struct msg_route *m)
 			}
 		break;
 	case MSG_ROUTE_SET:
-		return m->family == 4 ? set(f, m) : -EAFNOSUPPORT;
+		return set(f, m);
 	case MSG_ROUTE_DEL:
-		return m->family == 4 ? del(f, m) : -EAFNOSUPPORT;
+		return del(f, m);
 	}
 	return 0;
 }
@@ -163,19 +162,21 @@ void fake_fib_clear(struct fake_fib *f)
 	f->n = f->taken = 0;
 }
 
-const struct fake_fib_nh *fake_fib_get(const struct fake_fib *f, uint32_t addr, uint8_t plen)
+const struct fake_fib_nh *fake_fib_get(const struct fake_fib *f, const struct ip_prefix *p)
 {
-	const struct fake_fib_route *r = find(f, addr, plen);
+	const struct fake_fib_route *r = find(f, p);
 
 	return r->live ? &f->nh[r->half][r->id] : NULL;
 }
 
-const struct fake_fib_nh *fake_fib_lookup(const struct fake_fib *f, uint32_t addr)
+const struct fake_fib_nh *fake_fib_lookup(const struct fake_fib *f, const struct ip_addr *a)
 {
-	for (int len = 32; len >= 0; len--) {
-		uint32_t mask = len ? UINT32_MAX << (32 - len) : 0;
-		const struct fake_fib_nh *nh = fake_fib_get(f, addr & mask, (uint8_t)len);
+	for (int len = (int)ip_size(a->family) * 8; len >= 0; len--) {
+		struct ip_prefix p = {.addr = *a, .len = (uint8_t)len};
+		const struct fake_fib_nh *nh;
 
+		ip_mask(&p.addr, p.len);
+		nh = fake_fib_get(f, &p);
 		if (nh)
 			return nh;
 	}

@@ -4,6 +4,7 @@
  * the routes that use them until the sweep. */
 #pragma once
 
+#include "base/ip.h"
 #include "tests/lib/fake_dp.h"
 
 enum { FAKE_FIB_NEXTHOPS = 4096 };
@@ -14,8 +15,7 @@ struct fake_fib_nh {
 };
 
 struct fake_fib_route {
-	uint32_t addr; /* host order */
-	uint8_t plen;
+	struct ip_prefix to;
 	bool live;
 	uint32_t half, id, mark;
 };
@@ -36,6 +36,6 @@ void fake_fib_fini(struct fake_fib *f);
 /* Empty, as a new life of the data plane. */
 void fake_fib_clear(struct fake_fib *f);
 /* The next hop of exactly that prefix; NULL: no such route. */
-const struct fake_fib_nh *fake_fib_get(const struct fake_fib *f, uint32_t addr, uint8_t plen);
+const struct fake_fib_nh *fake_fib_get(const struct fake_fib *f, const struct ip_prefix *p);
 /* The longest match. */
-const struct fake_fib_nh *fake_fib_lookup(const struct fake_fib *f, uint32_t addr);
+const struct fake_fib_nh *fake_fib_lookup(const struct fake_fib *f, const struct ip_addr *a);

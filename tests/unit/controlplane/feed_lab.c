@@ -134,10 +134,19 @@ struct tunnel *lab_tunnel(const char *name, const char *peer)
 	c.n_ts = 1;
 	if (peer)
 		assert_int_equal(ip_parse(peer, &c.remote.addr), 0);
+	if (c.remote.addr.family == IP_V6)
+		c.local.addr = lab.cfg.port[0].addr[1].addr;
 	t = tunnels_add(&lab.ts, &c);
 	t->worker = 0;
 	t->wanted = true;
 	return t;
+}
+
+void lab_six(void)
+{
+	lab.cfg.port[0].n_addr = lab.cfg.port[1].n_addr = 2;
+	prefix(&lab.cfg.port[0].addr[1], "2001:db8:1::10/64");
+	prefix(&lab.cfg.port[1].addr[1], "2001:db8:2::1/64");
 }
 
 void lab_gateway_addr(const char *s)
@@ -240,7 +249,7 @@ const char *lab_fib(const char *s)
 	struct ip_prefix p;
 
 	prefix(&p, s);
-	return legs_text(fake_fib_get(&lab.fib, ip_v4_u32(&p.addr), p.len));
+	return legs_text(fake_fib_get(&lab.fib, &p));
 }
 
 const char *lab_way_to(const char *s)
@@ -248,7 +257,7 @@ const char *lab_way_to(const char *s)
 	struct ip_addr a;
 
 	assert_int_equal(ip_parse(s, &a), 0);
-	return legs_text(fake_fib_lookup(&lab.fib, ip_v4_u32(&a)));
+	return legs_text(fake_fib_lookup(&lab.fib, &a));
 }
 
 struct state_arg {

@@ -40,6 +40,8 @@ extern struct lab lab;
 /* Two ports: 203.0.113.10/24 and 192.168.2.1/24. nexthops: that the data plane has room for. */
 void lab_up(void);
 void lab_down(void);
+/* IPv6 on both: 2001:db8:1::10/64 and 2001:db8:2::1/64. Before tunnels to IPv6 peers. */
+void lab_six(void);
 /* via, tunnel: NULL: not that; both NULL: blackhole. */
 void lab_route(const char *to, const char *via, const char *tunnel, uint8_t distance);
 /* Not up. */

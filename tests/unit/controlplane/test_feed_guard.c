@@ -231,6 +231,35 @@ static void a_peer_that_goes_leaves_no_pin(void **state)
 	assert_string_equal(lab_fib("172.16.0.6/32"), "192.168.2.66 port 1");
 }
 
+/* The same guard for an endpoint and a peer in IPv6, and for IPv6 over an IPv4 tunnel. */
+static void ipv6_endpoints_and_peers_are_guarded(void **state)
+{
+	struct tunnel *six;
+
+	(void)state;
+	lab_six();
+	six = lab_tunnel("six", "2001:db8:9::7");
+	lab_route("::/0", "2001:db8:1::1", NULL, 200);
+	lab_route("2001:db8:16::6/128", NULL, "six", 1);
+	lab_config();
+	lab_peer(0, "2001:db8:16::6");
+	feed_tunnel_up(rig.feed, six, true);
+	lab_settle();
+	assert_true(lab.way[0].reachable && lab.way[0].tunnel == six);
+	lab_bgp("::/0", 0, "2001:db8:16::6", NULL);
+	lab_bgp("2001:db8:16::/48", 0, "2001:db8:16::6", NULL);
+	lab_settle();
+	assert_string_equal(lab_fib("::/0"), "tunnel six");
+	assert_string_equal(lab_fib("2001:db8:9::7/128"), "2001:db8:1::1 port 0"); /* the pin */
+	assert_string_equal(lab_way_to("2001:db8:9::8"), "tunnel six");
+	feed_tunnel_up(rig.feed, six, false);
+	lab_settle();
+	assert_string_equal(lab_fib("2001:db8:16::6/128"), "drop"); /* the session does not go on in clear */
+	assert_string_equal(lab.way[0].cause, "tunnel six is down");
+	assert_string_equal(lab_fib("::/0"), "2001:db8:1::1 port 0");
+	assert_string_equal(lab_fib("2001:db8:9::7/128"), "-");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -246,6 +275,7 @@ int main(void)
 		T(a_route_of_an_underlay_peer_may_carry_the_tunnel),
 		T(the_pin_follows_the_endpoint),
 		T(a_peer_that_goes_leaves_no_pin),
+		T(ipv6_endpoints_and_peers_are_guarded),
 	};
 
 	return cmocka_run_group_tests_name("feed-guard", tests, NULL, NULL);

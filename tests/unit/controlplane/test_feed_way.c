@@ -311,24 +311,60 @@ static void a_peer_hears_which_way_and_why_not(void **state)
 	assert_int_equal(lab.way[3].times, 2);
 }
 
-static void ipv6_is_kept_and_not_pushed(void **state)
+static void ipv6_goes_the_same_way(void **state)
+{
+	struct tunnel *t;
+	struct ip_addr a;
+
+	(void)state;
+	lab_six();
+	t = lab_tunnel("azure", "2001:db8:9::7");
+	lab_route("::/0", "2001:db8:1::1", NULL, 1);
+	lab_route("2001:db8:a::/48", NULL, "azure", 1);
+	lab_route("2001:db8:a::/48", NULL, NULL, 250);
+	lab_route("10.9.0.0/16", NULL, "azure", 1);
+	lab_gateway_addr("2001:db8:ffff::1/128");
+	lab_config();
+	assert_string_equal(lab_fib("::/0"), "2001:db8:1::1 port 0");
+	assert_string_equal(lab_fib("2001:db8:a::/48"), "drop");
+	assert_string_equal(lab_fib("10.9.0.0/16"), "-");
+	assert_string_equal(lab_fib("2001:db8:1::/64"), "-"); /* the data plane has it from its config */
+	assert_string_equal(lab_state("2001:db8:1::/64"), "installed");
+	assert_int_equal(rig.fake.count[MSG_ADDR_SET], 1);
+	feed_tunnel_up(rig.feed, t, true);
+	lab_settle();
+	assert_string_equal(lab_fib("2001:db8:a::/48"), "tunnel azure");
+	assert_string_equal(lab_fib("10.9.0.0/16"), "tunnel azure"); /* both families, one next hop */
+	assert_int_equal(ip_parse("2001:db8:2::9", &a), 0);
+	feed_watch(rig.feed, &a);
+	lab_bgp("2001:db8:77::/48", 0, "2001:db8:2::9", "2001:db8:a::5");
+	lab_settle();
+	assert_true(lab_told("2001:db8:2::9")->reachable);
+	assert_string_equal(lab_fib("2001:db8:77::/48"), "2001:db8:2::9 port 1 + tunnel azure");
+	assert_string_equal(lab_state("2001:db8:77::/48"), "installed");
+	feed_tunnel_up(rig.feed, t, false);
+	lab_settle();
+	assert_string_equal(lab_fib("2001:db8:77::/48"), "2001:db8:2::9 port 1");
+	lab_bgp("2001:db8:77::/48", 0, NULL, NULL);
+	lab_settle();
+	assert_string_equal(lab_state("2001:db8:77::/48"), "");
+	assert_string_equal(lab_fib("2001:db8:77::/48"), "-");
+	feed_unwatch(rig.feed, &a);
+}
+
+static void the_families_do_not_resolve_each_other(void **state)
 {
 	struct ip_addr a;
 
 	(void)state;
-	lab.cfg.port[1].n_addr = 2;
-	assert_int_equal(ip_prefix_parse("2001:db8:2::1/64", true, &lab.cfg.port[1].addr[1]), 0);
+	lab_route("0.0.0.0/0", "203.0.113.1", NULL, 1);
 	lab_config();
 	assert_int_equal(ip_parse("2001:db8:2::9", &a), 0);
 	feed_watch(rig.feed, &a);
 	lab_bgp("2001:db8:77::/48", 0, "2001:db8:2::9", NULL);
 	lab_settle();
-	assert_int_equal(rig.fake.count[MSG_ROUTE_SET], 0);
-	assert_true(lab_told("2001:db8:2::9")->reachable);
-	assert_string_equal(lab_state("2001:db8:77::/48"), "inactive: the data plane forwards IPv4 only");
-	lab_bgp("2001:db8:77::/48", 0, NULL, NULL);
-	lab_settle();
-	assert_string_equal(lab_state("2001:db8:77::/48"), "");
+	assert_false(lab_told("2001:db8:2::9")->reachable);
+	assert_string_equal(lab_state("2001:db8:77::/48"), "inactive: there is no route to next hop 2001:db8:2::9");
 	feed_unwatch(rig.feed, &a);
 }
 
@@ -455,7 +491,8 @@ int main(void)
 		T(our_own_address_is_no_next_hop),
 		T(watchers_hear_now_and_at_every_change),
 		T(a_peer_hears_which_way_and_why_not),
-		T(ipv6_is_kept_and_not_pushed),
+		T(ipv6_goes_the_same_way),
+		T(the_families_do_not_resolve_each_other),
 		T(prefixes_of_originate_are_told_of_while_they_are_there),
 		T(a_tangle_of_next_hops_holds_up_nobody),
 		T(resolve_says_what_the_data_plane_would_do),

@@ -146,7 +146,6 @@ static void certificates_outlive_their_config(void **state)
 	struct cfg_certs *a = xcalloc(1, sizeof(*a)), *same = xcalloc(1, sizeof(*same)),
 			 *other = xcalloc(1, sizeof(*other));
 	struct cfg_tunnel row;
-	struct tunnels ts;
 	struct tunnel *t;
 
 	(void)state;
@@ -155,7 +154,6 @@ static void certificates_outlive_their_config(void **state)
 	row.certs = a;
 	a->refs = same->refs = other->refs = 1;
 	other->crl_strict = true;
-	tunnels_init(&ts);
 	t = tunnels_add(&ts, &row);
 	assert_int_equal(a->refs, 2);
 	cfg_certs_unref(a);
@@ -170,7 +168,7 @@ static void certificates_outlive_their_config(void **state)
 	row.certs = NULL;
 	assert_true(tunnels_change(t, &row));
 	assert_null(t->cfg.certs);
-	tunnels_fini(&ts);
+	tunnels_del(&ts, t);
 }
 
 int main(void)
