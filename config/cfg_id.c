@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/cfg_dn.h"
 #include "config/config.h"
 
 static int set(struct cfg_id *out, enum cfg_id_type type, const void *b, size_t len)
@@ -26,7 +27,7 @@ static int nibble(char c)
 				      : -1;
 }
 
-static int parse_key(const char *hex, struct cfg_id *out)
+static int parse_hex(const char *hex, enum cfg_id_type type, struct cfg_id *out)
 {
 	uint8_t b[CFG_ID_MAX];
 	size_t n = strlen(hex);
@@ -40,7 +41,7 @@ static int parse_key(const char *hex, struct cfg_id *out)
 			return -EINVAL;
 		b[i] = (uint8_t)(hi << 4 | lo);
 	}
-	return set(out, CFG_ID_KEY, b, n / 2);
+	return set(out, type, b, n / 2);
 }
 
 /* Letters of a host name, and "_", which names in the field do have. */
@@ -72,7 +73,11 @@ int cfg_id_parse(const char *s, struct cfg_id *out)
 	bool forced = s[0] == '@'; /* "@10.0.0.1" is a name that looks like an address */
 
 	if (!strncmp(s, "key:", 4))
-		return parse_key(s + 4, out);
+		return parse_hex(s + 4, CFG_ID_KEY, out);
+	if (!strncmp(s, "dn:", 3)) /* the DER itself, for names that cfg_dn.h has no words for */
+		return parse_hex(s + 3, CFG_ID_DN, out);
+	if (!forced && strchr(s, '=') && cfg_dn_parse(s, out) == 0)
+		return 0;
 	if (!forced && ip_parse(s, &a) == 0)
 		return set(out, a.family == IP_V4 ? CFG_ID_IPV4 : CFG_ID_IPV6, a.b, ip_size(a.family));
 	if (is_host(s + forced, strlen(s + forced)))
@@ -132,5 +137,7 @@ const char *cfg_id_str(const struct cfg_id *id, char *buf, unsigned cap)
 	}
 	if (id->type == CFG_ID_NONE)
 		return memcpy(buf, "any", 4);
+	if (id->type == CFG_ID_DN && cfg_dn_str(id, buf, cap))
+		return buf;
 	return str_hex(id->type == CFG_ID_KEY ? "key" : id->type == CFG_ID_DN ? "dn" : "id", id, buf, cap);
 }

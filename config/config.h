@@ -334,7 +334,7 @@ const struct cfg_policy *config_policy(const struct config *c, const char *name)
  * working directory). text is not kept. */
 struct config *config_load_text(const char *text, size_t len, const char *dir, bool secrets, struct cfg_errors *errs);
 
-/* "192.0.2.1", "gw.example.net", "user@host", "key:hex" -> identity. 0 or -EINVAL. */
+/* "192.0.2.1", "gw.example.net", "user@host", "C=DE, O=x, CN=y" (cfg_dn.h), "key:hex", "dn:hex" -> identity. 0 or -EINVAL. */
 int cfg_id_parse(const char *s, struct cfg_id *out) MUST_USE;
 /* Text form, escaped; buf of cap octets is lent. */
 const char *cfg_id_str(const struct cfg_id *id, char *buf, unsigned cap);
