@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "controlplane/ike/cert.h"
 #include "controlplane/ike/cookie.h"
 #include "controlplane/ike/ike.h"
 #include "controlplane/ike/timer.h"
@@ -59,6 +60,7 @@ struct ike_tunnel {
 	uint32_t tx_spi_in;  /* pair whose outbound half was handed over last; 0: none */
 	struct list sas;     /* ike_sa.in_tunnel */
 	struct list by_addr; /* in ike.by_addr[] */
+	struct cert_creds *creds; /* counted; NULL: PSK */
 };
 
 struct ike {
@@ -70,6 +72,7 @@ struct ike {
 	struct ike_tunnel **tunnel; /* by index; NULL: none */
 	uint32_t n_tunnels;         /* length of tunnel[] */
 	struct list *by_addr;       /* tunnels by remote address; buckets */
+	struct list creds;          /* creds.c: those of all tunnels, each once */
 
 	struct ike_sa **table; /* by our SPI; chained */
 	uint32_t table_size, n_sas, n_half_open;

@@ -86,6 +86,7 @@ struct ike *ike_new(const struct ike_env *env, const struct ike_limits *limits)
 	k->env = *env;
 	set_limits(&k->limits, limits ? limits : &none);
 	list_init(&k->sas);
+	list_init(&k->creds);
 	list_init(&k->half);
 	list_init(&k->dead);
 	k->table_size = SA_TABLE_MIN;

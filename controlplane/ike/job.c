@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "controlplane/ike/auth.h"
+#include "controlplane/ike/auth_job.h"
 #include "controlplane/ike/ike.h"
 
 struct ike_job *job_new(enum job_kind kind)
@@ -42,43 +42,17 @@ void job_free(struct ike_job *job)
 		return;
 	free(job->self.message);
 	free(job->peer.message);
+	cert_creds_unref(job->auth.creds);
+	cert_pile_fini(&job->auth.pile);
 	secret_wipe(job, sizeof(*job));
 	free(job);
-}
-
-static struct auth_octets octets_of(const struct ike_job *job, const struct job_auth *a)
-{
-	return (struct auth_octets){
-		.prf = job->prf,
-		.message = a->message,
-		.message_len = a->message_len,
-		.peer_nonce = &a->nonce,
-		.sk_p = &a->sk_p,
-		.id = a->id,
-		.id_len = a->id_len,
-	};
-}
-
-/* RFC 7296 2.15. An unknown identity costs the same work as a wrong key: both sides' octets are computed either way. */
-static int run_auth(struct ike_job *job)
-{
-	struct auth_octets self = octets_of(job, &job->self);
-	static const struct secret none;
-	const struct secret *psk = job->has_psk ? &job->psk : &none;
-
-	if (job->verify) {
-		struct auth_octets peer = octets_of(job, &job->peer);
-
-		job->verified = auth_psk_verify(&peer, job->has_psk ? &job->psk : NULL, job->got, job->got_len);
-	}
-	return auth_psk(&self, psk, job->mac, &job->mac_len);
 }
 
 void ike_job_run(struct ike_job *job)
 {
 	int err = -EINVAL;
 
-	job->verified = -EACCES;
+	job->auth.verified = -EACCES;
 	switch (job->kind) {
 	case JOB_DH_MAKE:
 		err = crypto_dh_make(&job->dh, job->group, job->seed);
@@ -92,7 +66,7 @@ void ike_job_run(struct ike_job *job)
 		err = crypto_dh_shared(&job->dh, job->peer_public, job->peer_public_len, &job->shared);
 		break;
 	case JOB_AUTH:
-		err = run_auth(job);
+		err = auth_job_run(job);
 		break;
 	}
 	job->err = err;

@@ -1,4 +1,4 @@
-/* Slow crypto as jobs: Diffie-Hellman and PSK work (ike_env.job).
+/* Slow crypto as jobs: Diffie-Hellman, PSK work, signatures and certificate chains (ike_env.job).
  *
  * A job owns copies of all it reads, so it can run in any thread while the core goes on, and it outlives the SA that
  * asked for it: ike_job_done() finds the SA by SPI and serial, or frees the job.
@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "base/secret.h"
+#include "controlplane/ike/auth_sig.h"
+#include "controlplane/ike/cert.h"
 #include "controlplane/ike/crypto.h"
 #include "controlplane/ike/payload.h"
 
@@ -16,7 +18,28 @@ enum job_kind {
 	JOB_DH_MAKE,   /* group, seed -> dh */
 	JOB_DH_ANSWER, /* group, seed, peer -> dh, shared */
 	JOB_DH_SHARED, /* dh, peer -> shared */
-	JOB_AUTH,      /* self, and if verify: peer, got -> mac, verified */
+	JOB_AUTH,      /* self, peer, auth -> auth.made, auth.verified: auth_job.h */
+};
+
+enum { JOB_WHY_MAX = 400 };
+
+/* IKE_AUTH's work. What the peer proved comes first; ours is made only for who has proved it: own credentials are not
+ * shown to strangers. */
+struct job_proof {
+	bool sign, verify;
+	bool by_cert; /* the tunnel's method; else PSK */
+	bool decoy; /* nobody is known by that name: the same work with somebody's credentials, and the answer is no */
+	bool has_psk; /* else: the same work with a key that fits nothing */
+	struct secret psk;
+	struct cert_creds *creds; /* counted; NULL: none */
+	struct auth_sig_params params_sign, params_verify;
+	int64_t wall_s;
+	struct cfg_id peer_id;
+	struct cert_pile pile;
+	struct auth_value got;  /* method 0: nothing that could be right */
+	struct auth_value made; /* our AUTH */
+	int verified;           /* 0: the peer's AUTH is right */
+	char why[JOB_WHY_MAX];  /* else: what is wrong and what to do; "" */
 };
 
 /* What one side's AUTH covers (struct auth_octets with storage). */
@@ -44,15 +67,8 @@ struct ike_job {
 	struct crypto_shared shared;
 
 	const struct alg *prf;
-	bool has_psk; /* else: the same work with a key that fits nothing */
-	struct secret psk;
 	struct job_auth self, peer;
-	bool verify;
-	uint8_t got[CRYPTO_PRF_MAX];
-	size_t got_len;
-	uint8_t mac[CRYPTO_PRF_MAX]; /* our AUTH data */
-	size_t mac_len;
-	int verified; /* 0: the peer's AUTH is right */
+	struct job_proof auth;
 };
 
 struct ike_job *job_new(enum job_kind kind);

@@ -95,8 +95,11 @@ enum ike_auth_method {
 	IKE_AUTH_RSA = 1,
 	IKE_AUTH_PSK = 2,
 	IKE_AUTH_DSS = 3,
+	IKE_AUTH_ECDSA_256 = 9, /* RFC 4754: with SHA2-256, -384 and -512 */
+	IKE_AUTH_ECDSA_384 = 10,
+	IKE_AUTH_ECDSA_521 = 11,
 	IKE_AUTH_NULL = 13,
-	IKE_AUTH_SIGNATURE = 14
+	IKE_AUTH_SIGNATURE = 14, /* RFC 7427 */
 };
 
 struct payload_auth {
@@ -109,6 +112,8 @@ enum ike_verdict payload_auth_decode(struct rd body, struct payload_auth *out) M
 void payload_auth_encode(struct wr *w, uint8_t method, const uint8_t *data, size_t len);
 
 /* ---- CERT, CERTREQ: 3.6, 3.7; Vendor ID: 3.12 ---- */
+
+enum { IKE_CERT_X509 = 4 }; /* X.509 certificate - signature; the one encoding that we take and give */
 
 struct payload_cert {
 	uint8_t encoding;

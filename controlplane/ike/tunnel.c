@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "controlplane/ike/creds.h"
 #include "controlplane/ike/notice.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/xchg.h"
@@ -59,12 +60,19 @@ static struct ike_tunnel *tunnel_new(struct ike *k, uint32_t index)
 int tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg)
 {
 	struct ike_tunnel *t = tunnel_find(k, index);
+	struct cert_creds *creds = NULL;
+	int err;
 
 	if (index >= CFG_TUNNELS_MAX || !cfg)
 		return -EINVAL;
+	err = cfg->certs ? creds_take(k, cfg->certs, &creds) : 0;
+	if (err)
+		return err;
 	init_buckets(k);
 	if (!t)
 		t = tunnel_new(k, index);
+	creds_give(k, t->creds);
+	t->creds = creds;
 	t->cfg = cfg;
 	t->wanted = cfg->start == CFG_START_ALWAYS && !t->by_hand && !k->stopping;
 	t->retry_at_ms = 0;
@@ -104,6 +112,7 @@ void tunnel_del(struct ike *k, uint32_t index)
 		sa_set_tunnel(k, list_entry(t->sas.next, struct ike_sa, in_tunnel), IKE_NO_TUNNEL);
 	timer_set(&k->timers, &t->timer, UINT64_MAX);
 	list_del(&t->by_addr);
+	creds_give(k, t->creds);
 	k->tunnel[index] = NULL;
 	free(t);
 }
@@ -114,6 +123,7 @@ void tunnel_free_all(struct ike *k)
 		free(k->tunnel[i]);
 	free(k->tunnel);
 	free(k->by_addr);
+	creds_free_all(k);
 }
 
 /* ---- whose message is this ---- */
@@ -191,8 +201,12 @@ void tunnel_local_id(const struct ike_tunnel *t, const struct ike_path *path, st
 {
 	if (t->cfg->local.id.type != CFG_ID_NONE)
 		*out = t->cfg->local.id;
+	else if (t->creds)
+		*out = *cert_creds_id(t->creds);
 	else
 		id_of_addr(ip_is_any(&t->cfg->local.addr) ? &path->local : &t->cfg->local.addr, out);
+	if (t->creds)
+		cert_creds_spell(t->creds, out);
 }
 
 void tunnel_remote_id(const struct ike_tunnel *t, const struct ike_path *path, struct cfg_id *out)
@@ -237,10 +251,10 @@ static struct ike_tunnel *match_among(struct ike *k, const struct ip_addr *addr,
 		if (!ip_equal(&t->cfg->remote.addr, addr) || !local_fits(t, &sa->path) || !suite_allowed(t, sa))
 			continue;
 		tunnel_remote_id(t, &sa->path, &id);
-		if (id.type != CFG_ID_NONE && !payload_id_equal(&id, peer))
+		if (id.type != CFG_ID_NONE && !cert_id_same(&id, peer))
 			continue;
 		tunnel_local_id(t, &sa->path, &id);
-		if (!ours || ours->type == CFG_ID_NONE || payload_id_equal(&id, ours))
+		if (!ours || ours->type == CFG_ID_NONE || cert_id_same(&id, ours))
 			return t;
 	}
 	return NULL;
@@ -256,6 +270,49 @@ struct ike_tunnel *tunnel_match(struct ike *k, const struct ike_sa *sa, const st
 		return NULL;
 	t = match_among(k, &sa->path.remote, sa, peer, ours);
 	return t ? t : match_among(k, &none, sa, peer, ours);
+}
+
+/* ---- certificates of those whose message it may be ---- */
+
+/* The tunnels of an address (family NONE: those without one) that use certificates: their anchors' names, or one of them. */
+static struct cert_creds *creds_among(const struct ike *k, const struct ip_addr *addr, const struct ike_path *path,
+				      struct cert_names *names)
+{
+	struct cert_creds *one = NULL;
+	unsigned asked = 0;
+
+	if (!k->by_addr)
+		return NULL;
+	list_each (e, bucket(k, addr)) {
+		struct ike_tunnel *t = list_entry(e, struct ike_tunnel, by_addr);
+
+		if (!t->creds || !ip_equal(&t->cfg->remote.addr, addr) || !local_fits(t, path))
+			continue;
+		if (++asked > CHOICES_MAX)
+			break;
+		one = t->creds;
+		if (!names)
+			break;
+		cert_creds_names(one, names);
+	}
+	return one;
+}
+
+void tunnel_certreq(const struct ike *k, const struct ike_path *path, struct cert_names *out)
+{
+	const struct ip_addr none = {.family = IP_NONE};
+
+	out->n = 0;
+	creds_among(k, &path->remote, path, out);
+	creds_among(k, &none, path, out);
+}
+
+struct cert_creds *tunnel_decoy(const struct ike *k, const struct ike_path *path)
+{
+	const struct ip_addr none = {.family = IP_NONE};
+	struct cert_creds *c = creds_among(k, &path->remote, path, NULL);
+
+	return c ? c : creds_among(k, &none, path, NULL);
 }
 
 /* ---- start policy ---- */

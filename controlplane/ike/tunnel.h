@@ -23,6 +23,11 @@ struct ike_tunnel *tunnel_match(struct ike *k, const struct ike_sa *sa, const st
 void tunnel_local_id(const struct ike_tunnel *t, const struct ike_path *path, struct cfg_id *out);
 void tunnel_remote_id(const struct ike_tunnel *t, const struct ike_path *path, struct cfg_id *out);
 
+/* Certificates of the tunnels that a peer at path->remote may be of: the names of whom they believe, for a CERTREQ (n 0: none of them
+ * uses certificates); and those of one of them, to be busy with for who is unknown (lent; NULL: none). */
+void tunnel_certreq(const struct ike *k, const struct ike_path *path, struct cert_names *out);
+struct cert_creds *tunnel_decoy(const struct ike *k, const struct ike_path *path);
+
 /* Begin an IKE SA if it is wanted, none is there, and the time has come. */
 void tunnel_tick(struct ike *k, struct ike_tunnel *t);
 void tunnel_rearm(struct ike *k, struct ike_tunnel *t);

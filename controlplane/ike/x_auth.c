@@ -1,64 +1,22 @@
-/* IKE_AUTH with pre-shared keys (RFC 7296 1.2, 2.15, 2.21.2)
+/* IKE_AUTH with pre-shared keys or certificates (RFC 7296 1.2, 2.15, 2.21.2)
  *
- *   HDR, SK {IDi, [IDr,] AUTH, [N(INITIAL_CONTACT),] SAi2, TSi, TSr}  -->
- *                                          <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+ *   HDR, SK {IDi, [CERT.., CERTREQ,] [IDr,] AUTH, [N(INITIAL_CONTACT),] SAi2, TSi, TSr}  -->
+ *                                          <--  HDR, SK {IDr, [CERT..,] AUTH, SAr2, TSi, TSr}
  *
- * The responder learns here who the peer is, and so which tunnel this is. An unknown identity, a wrong PSK and another
- * method are answered alike and cost the same work. What goes wrong with the child alone leaves the IKE SA up.
+ * The responder learns here who the peer is, and so which tunnel this is: the tunnel says by which method both prove themselves.
+ * An unknown identity, a wrong PSK or certificate and another method are answered alike and cost the same work; ours is shown
+ * to nobody who has not proved the own. What goes wrong with the child alone leaves the IKE SA up.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "controlplane/ike/auth_job.h"
 #include "controlplane/ike/notice.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/tunnel.h"
 #include "controlplane/ike/xchg.h"
 
-/* The ID payload's body of an identity of ours, as it goes over the wire. */
-static size_t id_body(const struct cfg_id *id, uint8_t out[4 + CFG_ID_MAX])
-{
-	struct wr w = wr_of(out, 4 + CFG_ID_MAX);
-
-	payload_id_encode(&w, id);
-	return w.len;
-}
-
-/* Our side's octets: RFC 7296 2.15. */
-static void job_self(struct ike_job *job, const struct ike_sa *sa, const struct cfg_id *id)
-{
-	const struct sa_birth *b = sa->birth;
-	uint8_t body[4 + CFG_ID_MAX];
-	size_t len = id_body(id, body);
-
-	job->prf = sa->prf;
-	if (sa->initiator)
-		job_auth_set(&job->self, b->msg_i, b->len_i, &b->nr, &sa->keys.pi, body, len);
-	else
-		job_auth_set(&job->self, b->msg_r, b->len_r, &b->ni, &sa->keys.pr, body, len);
-}
-
-/* The peer's; its ID body as received, reserved octets and all. */
-static void job_peer(struct ike_job *job, const struct ike_sa *sa, struct rd id, const struct payload_auth *auth)
-{
-	const struct sa_birth *b = sa->birth;
-
-	if (sa->initiator)
-		job_auth_set(&job->peer, b->msg_r, b->len_r, &b->ni, &sa->keys.pr, id.p, rd_left(&id));
-	else
-		job_auth_set(&job->peer, b->msg_i, b->len_i, &b->nr, &sa->keys.pi, id.p, rd_left(&id));
-	job->verify = true;
-	if (auth->method == IKE_AUTH_PSK && auth->len <= sizeof(job->got)) {
-		memcpy(job->got, auth->data, auth->len);
-		job->got_len = auth->len;
-	}
-}
-
-static void job_psk(struct ike_job *job, const struct ike_tunnel *t)
-{
-	job->has_psk = t && t->cfg->psk;
-	if (job->has_psk)
-		job->psk = *t->cfg->psk;
-}
+enum { ID_TEXT = 128 };
 
 static const char *id_text(const struct cfg_id *id, char *buf, unsigned cap)
 {
@@ -75,7 +33,7 @@ static void honour_initial_contact(struct ike *k, struct ike_sa *sa)
 		struct ike_sa *other = list_entry(e, struct ike_sa, in_tunnel);
 
 		if (other != sa && other->up_since_ms && other->up_since_ms < sa->created_ms &&
-		    payload_id_equal(&other->remote_id, &sa->remote_id)) {
+		    cert_id_same(&other->remote_id, &sa->remote_id)) {
 			sa_end(k, other, SA_END_NOW, "the peer restarted (INITIAL_CONTACT)");
 			e = t->sas.next; /* ending one may end its heir too */
 		} else {
@@ -94,6 +52,12 @@ static bool other_sa_up(const struct ike_tunnel *t)
 	return false;
 }
 
+static void put_auth(struct wire_out *o, const struct xchg *x)
+{
+	wire_payload(o, IKE_PL_AUTH);
+	payload_auth_encode(&o->w, x->auth.method, x->auth.b, x->auth.len);
+}
+
 static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
@@ -102,12 +66,18 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	xchg_begin(k, sa, x, &o);
 	wire_payload(&o, IKE_PL_IDI);
 	payload_id_encode(&o.w, &x->id_i);
+	if (t->creds) {
+		struct cert_names names = {.n = 0};
+
+		cert_creds_put(t->creds, &o);
+		cert_creds_names(t->creds, &names);
+		cert_names_put(&names, &o);
+	}
 	if (x->has_id_r) {
 		wire_payload(&o, IKE_PL_IDR);
 		payload_id_encode(&o.w, &x->id_r);
 	}
-	wire_payload(&o, IKE_PL_AUTH);
-	payload_auth_encode(&o.w, IKE_AUTH_PSK, x->mac, x->mac_len);
+	put_auth(&o, x);
 	if (!other_sa_up(t))
 		payload_notify_add(&o, N_INITIAL_CONTACT, NULL, 0);
 	/* RFC 7296 1.2: no DH in the child of this exchange */
@@ -122,27 +92,39 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 static void signed_(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
 	int err = x->job->err;
+	char why[NOTICE_MAX];
 
-	memcpy(x->mac, x->job->mac, sizeof(x->mac));
-	x->mac_len = x->job->mac_len;
+	snprintf(why, sizeof(why), "%s", x->job->auth.why);
+	x->auth = x->job->auth.made;
 	xchg_job_free(x);
 	if (err < 0 || !tunnel_find(k, sa->tunnel)) {
-		sa_end(k, sa, SA_END_NOW, "AUTH could not be computed (internal error)");
+		sa_end(k, sa, SA_END_NOW, why[0] ? why : "AUTH could not be computed (internal error)");
 		return;
 	}
 	send_request(k, sa, x);
 }
 
+/* Is there something to prove ourselves with? Else the SA ends. */
+static bool able(struct ike *k, struct ike_sa *sa, const struct ike_tunnel *t)
+{
+	char why[NOTICE_MAX];
+
+	if (!t || (!t->cfg->psk && !t->creds))
+		snprintf(why, sizeof(why),
+			 "the tunnel has neither PSK nor certificate: set auth.psk-file, or auth.cert, key and ca");
+	else if (!t->creds || !cert_creds_valid(t->creds, k->env.wall_s(k->env.ctx), why, sizeof(why)))
+		return true;
+	sa_end(k, sa, SA_END_NOW, why);
+	return false;
+}
+
 void x_auth_start(struct ike *k, struct ike_sa *sa)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
-	struct ike_job *job;
 	struct xchg *x;
 
-	if (!t || !t->cfg->psk) {
-		sa_end(k, sa, SA_END_NOW, "the tunnel has no PSK: set auth.psk or auth.psk-file");
+	if (!able(k, sa, t))
 		return;
-	}
 	x = sa->x_out = xchg_new(XCHG_AUTH, true, IKE_X_AUTH, sa->mid.out.next);
 	if (k->env.spi_alloc(k->env.ctx, sa->tunnel, &x->spi_in) < 0) {
 		x->spi_in = 0;
@@ -156,10 +138,7 @@ void x_auth_start(struct ike *k, struct ike_sa *sa)
 	tunnel_remote_id(t, &sa->path, &x->id_r);
 	x->has_id_r = t->cfg->remote.id.type != CFG_ID_NONE;
 	sa->local_id = x->id_i;
-	job = job_new(JOB_AUTH);
-	job_self(job, sa, &x->id_i);
-	job_psk(job, t);
-	xchg_wait_job(k, sa, x, job, signed_);
+	xchg_wait_job(k, sa, x, auth_job_new(k, sa, t, &x->id_i, true), signed_);
 }
 
 /* The child of an authenticated answer: made, or the reason why not is told and it is asked for again later. */
@@ -182,20 +161,19 @@ static void take_child(struct ike *k, struct ike_sa *sa, struct xchg *x)
 
 static void verified(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
-	int bad = x->job->verified;
-	char cause[NOTICE_MAX], id[128];
+	int bad = x->job->auth.verified;
+	char cause[NOTICE_MAX], id[ID_TEXT];
 
-	xchg_job_free(x);
 	if (bad) {
 		k->counters.auth_failed++;
-		snprintf(cause, sizeof(cause),
-			 "the peer %s could not prove its identity: the PSK differs, or it is not the peer; compare "
-			 "auth.psk at both ends",
-			 id_text(&x->id_r, id, sizeof(id)));
+		snprintf(cause, sizeof(cause), "the peer %s could not prove its identity: %s",
+			 id_text(&x->id_r, id, sizeof(id)), x->job->auth.why);
+		xchg_job_free(x);
 		notice_bad(k, sa, "%s", cause);
 		sa_end(k, sa, SA_END_REFUSE, cause);
 		return;
 	}
+	xchg_job_free(x);
 	sa->remote_id = x->id_r;
 	take_child(k, sa, x);
 }
@@ -228,7 +206,7 @@ void x_auth_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct rd id_body_rd = wire_find(in->c, IKE_PL_IDR)->body;
-	char got[128], wanted[128];
+	char got[ID_TEXT], wanted[ID_TEXT];
 	struct payload_auth auth;
 	struct ike_job *job;
 	struct cfg_id id;
@@ -238,7 +216,7 @@ void x_auth_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 		sa_end(k, sa, SA_END_REFUSE, "the peer's IKE_AUTH response is malformed: its IKE software has a fault");
 		return;
 	}
-	if (x->id_r.type != CFG_ID_NONE && !payload_id_equal(&id, &x->id_r)) {
+	if (x->id_r.type != CFG_ID_NONE && !cert_id_same(&id, &x->id_r)) {
 		char cause[NOTICE_MAX];
 
 		k->counters.auth_failed++;
@@ -251,24 +229,24 @@ void x_auth_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 	}
 	x->id_r = id;
 	read_child(k, sa, x, in);
-	job = job_new(JOB_AUTH);
-	job_self(job, sa, &x->id_i);
-	job_peer(job, sa, id_body_rd, &auth);
-	job_psk(job, t);
+	job = auth_job_new(k, sa, t, &x->id_i, false);
+	auth_job_verify(k, job, sa, &id, id_body_rd, &auth, in->c);
 	xchg_wait_job(k, sa, x, job, verified);
 }
 
 /* RFC 7296 2.21.2: enciphered, but whoever says so has not proved who it is; the attempt ends, the next one comes. */
 void x_auth_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
-	char cause[NOTICE_MAX], id[128];
+	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	char cause[NOTICE_MAX], id[ID_TEXT];
 	struct payload_notify n = {.type = 0};
 
 	payload_notify_error(in->c, &n);
 	snprintf(cause, sizeof(cause), "the peer answered IKE_AUTH with %s (%u)%s%s%s", payload_notify_name(n.type),
 		 n.type,
-		 n.type == N_AUTHENTICATION_FAILED ? ": compare auth.psk at both ends, and whether it knows us as "
-						   : "",
+		 n.type != N_AUTHENTICATION_FAILED ? ""
+		 : t && t->creds ? ": see its log; whether it believes our certificate's authority, and knows us as "
+				 : ": compare auth.psk at both ends, and whether it knows us as ",
 		 n.type == N_AUTHENTICATION_FAILED ? id_text(&x->id_i, id, sizeof(id)) : "",
 		 n.type == N_AUTHENTICATION_FAILED ? "" : ": see its log");
 	sa_end(k, sa, SA_END_NOW, cause);
@@ -288,14 +266,16 @@ static void put_child(struct wire_out *o, struct xchg *x, const struct ike_child
 /* The last turn: the child is in, or there is none and `refusal` says why. */
 static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x, struct ike_child *c, uint16_t refusal)
 {
+	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	bool initial_contact = x->initial_contact;
 	struct wire_out o;
 
 	xchg_begin(k, sa, x, &o);
 	wire_payload(&o, IKE_PL_IDR);
 	payload_id_encode(&o.w, &x->id_r);
-	wire_payload(&o, IKE_PL_AUTH);
-	payload_auth_encode(&o.w, IKE_AUTH_PSK, x->mac, x->mac_len);
+	if (t && t->creds)
+		cert_creds_put(t->creds, &o);
+	put_auth(&o, x);
 	if (c)
 		put_child(&o, x, c);
 	else
@@ -331,7 +311,7 @@ static void make_child(struct ike *k, struct ike_sa *sa, struct xchg *x)
 /* RFC 7296 2.21.2. One answer for all causes; what it was is told to our own people only. */
 static void fail(struct ike *k, struct ike_sa *sa, struct xchg *x, const char *why)
 {
-	char id[128];
+	char id[ID_TEXT];
 
 	k->counters.auth_failed++;
 	notice_stranger(k, x->tunnel, &sa->path, sa->spi_i, sa->spi_r, "peer %s is refused: %s",
@@ -340,24 +320,31 @@ static void fail(struct ike *k, struct ike_sa *sa, struct xchg *x, const char *w
 	sa_end(k, sa, SA_END_LINGER, "");
 }
 
+/* The peer has proved itself, or not, and we can or cannot: NULL, or why it is refused. */
+static const char *refusal(struct ike *k, const struct ike_tunnel *t, const struct ike_job *job, char *why, size_t cap)
+{
+	if (!t)
+		return "no tunnel for this address has this remote.id (and local.id); add one, or correct the ID at "
+		       "one end";
+	if (!job->auth.verified && !job->err &&
+	    (!t->creds || !cert_creds_valid(t->creds, k->env.wall_s(k->env.ctx), why, cap)))
+		return NULL;
+	if (job->auth.verified || job->err)
+		snprintf(why, cap, "%s",
+			 job->auth.why[0] ? job->auth.why : "AUTH could not be computed (internal error)");
+	return why;
+}
+
 static void checked(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
 	struct ike_tunnel *t = tunnel_find(k, x->tunnel);
-	int bad = x->job->verified, err = x->job->err;
+	char text[NOTICE_MAX];
+	const char *why = refusal(k, t, x->job, text, sizeof(text));
 
-	memcpy(x->mac, x->job->mac, sizeof(x->mac));
-	x->mac_len = x->job->mac_len;
+	x->auth = x->job->auth.made;
 	xchg_job_free(x);
-	if (!t) {
-		fail(k, sa, x,
-		     "no tunnel for this address has this remote.id (and local.id); add one, or correct the ID "
-		     "at one end");
-		return;
-	}
-	if (bad || err) {
-		fail(k, sa, x,
-		     "its AUTH does not fit: the PSK differs, or its method is not PSK; compare auth.psk at "
-		     "both ends");
+	if (why) {
+		fail(k, sa, x, why);
 		return;
 	}
 	sa_set_tunnel(k, sa, x->tunnel);
@@ -411,10 +398,8 @@ void x_auth_request(struct ike *k, struct ike_sa *sa, struct xchg *x, const stru
 	x->nr = sa->birth->nr;
 	if (t)
 		tunnel_local_id(t, in->path, &x->id_r);
-	job = job_new(JOB_AUTH);
-	job_self(job, sa, &x->id_r);
-	job_peer(job, sa, wire_find(in->c, IKE_PL_IDI)->body, &auth);
-	job_psk(job, t);
+	job = auth_job_new(k, sa, t, &x->id_r, true);
+	auth_job_verify(k, job, sa, &x->id_i, wire_find(in->c, IKE_PL_IDI)->body, &auth, in->c);
 	xchg_wait_job(k, sa, x, job, checked);
 }
 
@@ -423,5 +408,5 @@ void x_auth_eap(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct s
 {
 	(void)in;
 	x->tunnel = IKE_NO_TUNNEL;
-	fail(k, sa, x, "it asks for EAP, which this gateway does not do: set it to a pre-shared key");
+	fail(k, sa, x, "it asks for EAP, which this gateway does not do: set it to a pre-shared key or a certificate");
 }

@@ -186,6 +186,37 @@ static bool choose(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 	return false;
 }
 
+/* RFC 7427 4: the hashes that we verify with. */
+static void put_hashes(struct wire_out *o, struct sa_birth *b)
+{
+	uint8_t list[16];
+	struct wr w = wr_of(list, sizeof(list));
+
+	b->hashes_ours = AUTH_HASHES_OURS;
+	auth_sig_hashes_encode(&w, b->hashes_ours);
+	payload_notify_add(o, N_SIGNATURE_HASH_ALGORITHMS, list, w.len);
+}
+
+static void take_hashes(const struct ike_chain *c, struct sa_birth *b)
+{
+	struct payload_notify n;
+
+	b->hashes_peer =
+		payload_notify_find(c, N_SIGNATURE_HASH_ALGORITHMS, &n) ? auth_sig_hashes_decode(n.data, n.len) : 0;
+}
+
+/* Whoever the peer is, it may have to prove itself by a certificate: RFC 7296 1.2, 3.7. */
+static void put_certreq(struct ike *k, struct wire_out *o, struct sa_birth *b, const struct ike_path *path)
+{
+	struct cert_names names;
+
+	tunnel_certreq(k, path, &names);
+	if (!names.n)
+		return;
+	cert_names_put(&names, o);
+	put_hashes(o, b);
+}
+
 static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
 	struct ike_hdr h = {.spi_i = sa->spi_i,
@@ -208,6 +239,7 @@ static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	payload_nonce_encode(&o.w, &x->nr);
 	if (sa->natt.supported && natt_add(&o, sa->spi_i, sa->spi_r, &path, sa->force_encap) < 0)
 		sa->natt.supported = false;
+	put_certreq(k, &o, sa->birth, &path);
 	len = wire_msg_end(&o);
 	if (len == 0) {
 		sa_end(k, sa, SA_END_NOW, "");
@@ -268,6 +300,7 @@ void x_init_accept(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 	if (!sa->natt.supported || natt_look(in->c, sa->spi_i, 0, in->path, &sa->natt) < 0)
 		sa->natt = (struct natt_seen){.supported = false};
 	keep(&sa->birth->msg_i, &sa->birth->len_i, in->m->raw, in->m->len);
+	take_hashes(in->c, sa->birth);
 	xchg_nonce(k, &x->nr);
 	job = xchg_job_dh(k, JOB_DH_ANSWER, x->choice.dh);
 	job_set_peer(job, &ke);
@@ -296,6 +329,8 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	payload_nonce_encode(&o.w, &x->ni);
 	if (t->cfg->encap != CFG_ENCAP_NEVER && natt_add(&o, sa->spi_i, 0, &sa->path, sa->force_encap) < 0)
 		notice_bad(k, sa, "NAT detection is left out: SHA-1 failed");
+	if (t->creds)
+		put_hashes(&o, b);
 	len = wire_msg_end(&o);
 	if (len == 0) {
 		sa_end(k, sa, SA_END_NOW, "IKE_SA_INIT does not fit: too many proposals");
@@ -392,6 +427,7 @@ void x_init_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 	    natt_look(in->c, in->m->hdr.spi_i, in->m->hdr.spi_r, in->path, &sa->natt) < 0)
 		sa->natt = (struct natt_seen){.supported = false};
 	x->peer_spi = in->m->hdr.spi_r;
+	take_hashes(in->c, sa->birth);
 	keep(&sa->birth->msg_r, &sa->birth->len_r, in->m->raw, in->m->len);
 	xchg_wait_job(k, sa, x, xchg_job_shared(x, &ke), shared);
 }

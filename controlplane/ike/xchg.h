@@ -61,8 +61,7 @@ struct xchg {
 	bool initial_contact;
 	struct cfg_id id_i, id_r;
 	bool has_id_r;
-	uint8_t mac[CRYPTO_PRF_MAX]; /* our AUTH data */
-	size_t mac_len;
+	struct auth_value auth; /* ours */
 };
 
 /* ---- an exchange ---- */
