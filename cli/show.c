@@ -38,12 +38,12 @@ static const struct table_col routes[] = {
 };
 
 static const struct table_col ports[] = {
-	{"name", "PORT", TABLE_TEXT, 31},         {"up", "UP", TABLE_YES, 0},
-	{"device", "DEVICE", TABLE_TEXT, 24},     {"addresses", "ADDRESSES", TABLE_LIST, 40},
-	{"mtu", "MTU", TABLE_COUNT, 0},           {"rx_packets", "RX-PKTS", TABLE_COUNT, 0},
-	{"rx_octets", "RX-OCT", TABLE_OCTETS, 0}, {"tx_packets", "TX-PKTS", TABLE_COUNT, 0},
-	{"tx_octets", "TX-OCT", TABLE_OCTETS, 0}, {"missed", "MISSED", TABLE_COUNT, 0},
-	{"errors", "ERRORS", TABLE_COUNT, 0},
+	{"name", "PORT", TABLE_TEXT, 31},          {"up", "UP", TABLE_YES, 0},
+	{"device", "DEVICE", TABLE_TEXT, 18},      {"mac", "MAC", TABLE_TEXT, 17},
+	{"rx_queues", "RXQ", TABLE_COUNT, 0},      {"tx_queues", "TXQ", TABLE_COUNT, 0},
+	{"speed_mbps", "MBIT/S", TABLE_COUNT, 0},  {"addresses", "ADDRESSES", TABLE_LIST, 18},
+	{"rx_packets", "RX-PKTS", TABLE_COUNT, 0}, {"tx_packets", "TX-PKTS", TABLE_COUNT, 0},
+	{"missed", "MISSED", TABLE_COUNT, 0},      {"errors", "ERRORS", TABLE_COUNT, 0},
 };
 
 static const struct table_col workers[] = {

@@ -1,4 +1,6 @@
 /* show routes, ports, workers, drops: what comes from the data plane's segment. */
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -102,6 +104,24 @@ json_t *status_show_routes(struct gateway *g, const struct status_req *req)
 
 /* ---- ports ---- */
 
+/* What the data plane made of the device; driver "" while there is none. */
+static void set_port_device(json_t *o, const struct stats_port *s)
+{
+	char driver[sizeof(s->driver) + 1] = "", mac[18];
+
+	memcpy(driver, s->driver, sizeof(s->driver));
+	for (char *c = driver; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			*c = '?';
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", s->mac[0], s->mac[1], s->mac[2], s->mac[3],
+		 s->mac[4], s->mac[5]);
+	set_str(o, "driver", driver);
+	set_str(o, "mac", driver[0] ? mac : "");
+	set_u64(o, "rx_queues", s->n_rx);
+	set_u64(o, "tx_queues", s->n_tx);
+	set_u64(o, "speed_mbps", __atomic_load_n(&s->speed_mbps, __ATOMIC_RELAXED));
+}
+
 static json_t *port_row(const struct cfg_port *p, const struct stats_port *s)
 {
 	static const struct stats_port none;
@@ -116,6 +136,7 @@ static json_t *port_row(const struct cfg_port *p, const struct stats_port *s)
 	set_str(o, "device", p->device);
 	json_object_set_new(o, "addresses", addrs);
 	set_u64(o, "mtu", p->mtu);
+	set_port_device(o, s);
 	json_object_set_new(o, "up", json_boolean(__atomic_load_n(&s->up, __ATOMIC_RELAXED)));
 	set_u64(o, "rx_packets", load(&s->rx_packets));
 	set_u64(o, "rx_octets", load(&s->rx_octets));

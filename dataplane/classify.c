@@ -8,6 +8,7 @@
 #include "dataplane/ip6.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
+#include "dataplane/tx.h"
 #include "dataplane/una.h"
 #include "dataplane/worker.h"
 
@@ -85,6 +86,12 @@ void classify_burst(struct worker *w, struct rte_mbuf **m, uint16_t n)
 
 void classify_handed(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++)
-		vec_push(pkt_of(m[i])->kind == PKT_TUNNEL ? &w->enc : &w->esp, m[i]);
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t kind = pkt_of(m[i])->kind;
+
+		if (unlikely(kind == PKT_FRAME))
+			tx_push(w, &m[i], 1);
+		else
+			vec_push(kind == PKT_TUNNEL ? &w->enc : &w->esp, m[i]);
+	}
 }

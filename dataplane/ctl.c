@@ -424,6 +424,7 @@ static void links(struct ctl *c, uint64_t now_ms)
 
 			if (up != p->up)
 				link_changed(c, p, up, now_ms);
+			port_turn(p, c->qsbr);
 			if (!up && !p->gone && port_gone(c->ports, p))
 				interface_gone(p);
 			port_stats(p, &attach_segment(&c->attach)->port_stats[i]);

@@ -113,8 +113,19 @@ static uint64_t huge_number(const char *file)
 	return v;
 }
 
-static int memory_args(struct eal_args *a, const struct cfg_dataplane *d, uint64_t need, char *why, unsigned cap)
+/* The port whose device gets physical addresses, which only hugepages keep in their place. */
+static const struct port *uio_port(const struct port_set *ports)
 {
+	for (uint16_t i = 0; i < ports->n; i++)
+		if (ports->p[i].uio)
+			return &ports->p[i];
+	return NULL;
+}
+
+static int memory_args(struct eal_args *a, const struct cfg_dataplane *d, const struct port_set *ports, uint64_t need,
+		       char *why, unsigned cap)
+{
+	const struct port *uio = uio_port(ports);
 	uint64_t mb = d->memory_mb ? d->memory_mb : (need + MB - 1) / MB;
 	uint64_t pages = (mb + 1) / 2, free_pages = huge_number(HUGE_DIR "free_hugepages");
 	bool huge = d->hugepages_set ? d->hugepages : free_pages >= pages;
@@ -133,6 +144,16 @@ static int memory_args(struct eal_args *a, const struct cfg_dataplane *d, uint64
 			 (unsigned long long)(huge_number(HUGE_DIR "nr_hugepages") + pages - free_pages));
 		return -ENOMEM;
 	}
+	if (uio && !huge) {
+		snprintf(why, cap,
+			 "port %s: PCI device %s is bound to a UIO driver, which needs hugepages: write %llu to "
+			 "/proc/sys/vm/nr_hugepages%s, or bind it to vfio-pci behind an IOMMU",
+			 uio->cfg->name, uio->dev_name,
+			 (unsigned long long)(huge_number(HUGE_DIR "nr_hugepages") + pages -
+					      (free_pages < pages ? free_pages : pages)),
+			 d->hugepages_set ? " and remove hugepages: false" : "");
+		return -ENOMEM;
+	}
 	if (huge) {
 		arg(a, "--in-memory");
 	} else {
@@ -145,6 +166,18 @@ static int memory_args(struct eal_args *a, const struct cfg_dataplane *d, uint64
 	return 0;
 }
 
+/* Only the devices of the config are looked at. Virtual addresses unless there is no IOMMU; behind one EAL sees how long its
+ * addresses may be. */
+static void bus_args(struct eal_args *a, const struct port_set *ports)
+{
+	if (!port_any(ports, PORT_PCI)) {
+		arg(a, "--no-pci");
+		arg(a, "--iova-mode=va");
+	} else if (uio_port(ports)) {
+		arg(a, "--iova-mode=pa");
+	}
+}
+
 int eal_args_make(struct eal_args *a, const struct config *c, const struct port_set *ports, uint64_t memory, char *why,
 		  unsigned cap)
 {
@@ -155,19 +188,18 @@ int eal_args_make(struct eal_args *a, const struct config *c, const struct port_
 	arg(a, "esplanade-dataplane");
 	ret = lcores(a, &c->dataplane, why, cap);
 	if (!ret)
-		ret = memory_args(a, &c->dataplane, memory, why, cap);
+		ret = memory_args(a, &c->dataplane, ports, memory, why, cap);
 	if (ret)
 		return ret;
-	arg(a, "--iova-mode=va");
+	bus_args(a, ports);
 	arg(a, "--force-max-simd-bitwidth=512");
 	arg(a, "--no-telemetry");
-	arg(a, "--no-pci");
 	arg(a, "--log-level=*:notice");
 	arg(a, "--file-prefix");
 	arg(a, "esplanade-%d", (int)getpid());
 	for (uint16_t i = 0; i < ports->n; i++) {
-		arg(a, "--vdev");
-		arg(a, "%s", ports->p[i].vdev);
+		arg(a, ports->p[i].kind == PORT_PCI ? "-a" : "--vdev");
+		arg(a, "%s", ports->p[i].arg);
 	}
 	return a->full ? -E2BIG : 0;
 }

@@ -55,9 +55,15 @@ static void chain_name(const struct port *p, char out[CHAIN_NAME])
 	snprintf(out, CHAIN_NAME, "in_%s_%d", name, p->ifindex);
 }
 
+/* AF_XDP: our program leaves the kernel nothing of it. */
 static bool guarded(const struct port *p)
 {
 	return p->kind == PORT_AF_PACKET;
+}
+
+static bool locked(const struct port *p)
+{
+	return p->kind == PORT_AF_PACKET || p->kind == PORT_AF_XDP;
 }
 
 int guard_lock(struct guard *g, const struct port_set *ports, char *why, unsigned cap)
@@ -68,7 +74,7 @@ int guard_lock(struct guard *g, const struct port_set *ports, char *why, unsigne
 		socklen_t len;
 		int fd, n;
 
-		if (!guarded(p))
+		if (!locked(p))
 			continue;
 		n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "esplanade/%s", p->ifname);
 		len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
@@ -209,7 +215,7 @@ int guard_on(struct guard *g, const struct port_set *ports, const char *run_dir,
 	struct nft_ctx *ctx;
 	int ret;
 
-	if (g->n_locks == 0)
+	if (!port_any(ports, PORT_AF_PACKET))
 		return 0;
 	ctx = ctx_new();
 	if (!ctx)

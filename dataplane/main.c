@@ -149,12 +149,12 @@ static uint32_t n_nexthops(const struct config *c)
 }
 
 /* Few, so that the set in use stays in the caches: what lists, rings and waiting packets can hold at worst. */
-static uint32_t n_mbufs(const struct config *c)
+static uint32_t n_mbufs(const struct config *c, const struct port_set *ports)
 {
 	uint32_t n = c->dataplane.n_workers;
 
 	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * (NEIGH_RING + NEIGH_DOWN + 2 * TUN_RING) +
-	       ARP_HOLD_ALL + 2 * MBUF_CACHE;
+	       ARP_HOLD_ALL + 2 * MBUF_CACHE + port_mbufs(ports, (uint16_t)n);
 }
 
 static uint64_t memory(const struct config *c, const struct port_set *ports)
@@ -163,7 +163,7 @@ static uint64_t memory(const struct config *c, const struct port_set *ports)
 		       (sizeof(struct sa_in) + sizeof(struct sa_out) + 2 * sizeof(struct sa_cold) + 16);
 	uint64_t tunnels = (uint64_t)n_tunnels(c) * (sizeof(struct sad_tunnel) + sizeof(struct sad_tunnel_conf) + 16);
 	uint64_t mbufs =
-		(uint64_t)n_mbufs(c) * (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + port_room(ports) + 192);
+		(uint64_t)n_mbufs(c, ports) * (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + port_room(ports) + 192);
 	uint64_t workers = c->dataplane.n_workers * (sizeof(struct worker) + sizeof(struct punt) + (128u << 10));
 
 	const struct fib_params fib = {.routes_max = c->dataplane.routes_max,
@@ -246,7 +246,8 @@ static int start_host(struct gateway *g)
 		ret = port_prepare(&g->ports, g->why, WHY);
 	if (!ret)
 		ret = start_tun(g);
-	if (!ret && (ret = privs_early()) != 0)
+	if (!ret && (ret = privs_early((port_any(&g->ports, PORT_AF_XDP) ? PRIVS_XDP : 0) |
+				       (port_any(&g->ports, PORT_PCI) ? PRIVS_PCI : 0))) != 0)
 		snprintf(g->why, WHY, "cannot give up capabilities: %s", err_str(ret));
 	if (!ret)
 		ret = eal_start(&g->eal, g->why, WHY);
@@ -269,7 +270,7 @@ static int start_tables(struct gateway *g)
 
 	snprintf(g->why, WHY, "%llu MB of memory are too few; write a larger dataplane.memory",
 		 (unsigned long long)(g->eal.memory >> 20));
-	g->pool = pool_new("packets", n_mbufs(g->cfg), MBUF_CACHE, room, node);
+	g->pool = pool_new("packets", n_mbufs(g->cfg, &g->ports), MBUF_CACHE, room, node);
 	c->qsbr = rte_zmalloc_socket("qsbr", rte_rcu_qsbr_get_memsize(d->n_workers), 64, node);
 	if (!g->pool || !c->qsbr || rte_rcu_qsbr_init(c->qsbr, d->n_workers))
 		return -ENOMEM;
@@ -308,7 +309,7 @@ static int start_worker(struct gateway *g, uint8_t id)
 	w->spin = g->cfg->dataplane.idle == CFG_IDLE_SPIN;
 	w->n_ports = g->ports.n;
 	for (uint16_t i = 0; i < g->ports.n; i++)
-		port_fill(&g->ports.p[i], id, &w->port[i]);
+		port_fill(&g->ports.p[i], id, (uint16_t)g->cfg->dataplane.n_workers, &w->port[i]);
 	w->pool = g->pool;
 	w->qsbr = g->ctl.qsbr;
 	w->sad = g->ctl.sad;

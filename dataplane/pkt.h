@@ -22,6 +22,7 @@ enum pkt_kind {
 	PKT_CLEAR,  /* an IP packet to be looked up in the FIB */
 	PKT_ESP,    /* ESP to us; pkt.esp_off says where */
 	PKT_TUNNEL, /* clear, through TTL and MTU, to be encrypted for tunnel pkt.next */
+	PKT_FRAME,  /* a whole frame, to be sent by the port m->port, of which the sender has no queue */
 	PKT_KIND_N
 };
 

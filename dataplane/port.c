@@ -1,9 +1,6 @@
 #include "dataplane/port.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/ethtool.h>
-#include <linux/if_packet.h>
 #include <linux/sockios.h>
 
 #include <rte_ethdev.h>
@@ -20,17 +15,18 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "dataplane/port_kind.h"
 #include "dataplane/worker.h"
 
 enum {
-	FRAME_EXTRA = 14 + 4 + 128 /* Ethernet, a tag, the kernel's slot head */,
-	FRAME_MIN = 2048,
-	RING_FRAMES = 2048,
-	FD_MAX = 4096
+	XDP_FILL = 2048 + 512, /* mbufs that the driver has in the kernel's hands per queue, and those in its RX ring */
+	XDP_TX = 2048          /* sent, not yet given back */
 };
 
-static int fail(char *why, unsigned cap, int ret, const char *fmt, ...) PRINTF(4, 5);
-static int fail(char *why, unsigned cap, int ret, const char *fmt, ...)
+/* What RSS shall hash, as far as a device can: addresses, ports, and the SPI of ESP. */
+#define RSS (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_ESP)
+
+int port_fail(char *why, unsigned cap, int ret, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -40,178 +36,64 @@ static int fail(char *why, unsigned cap, int ret, const char *fmt, ...)
 	return ret;
 }
 
-/* --- before EAL --- */
-
-/* "eth0 eth1 lo", for people who mistyped a name. */
-static void list_interfaces(char *buf, unsigned cap)
-{
-	struct if_nameindex *all = if_nameindex();
-	unsigned at = 0;
-
-	buf[0] = '\0';
-	for (struct if_nameindex *i = all; i && i->if_index; i++) {
-		int n = snprintf(buf + at, cap - at, "%s%s", at ? " " : "", i->if_name);
-
-		if (n < 0 || (unsigned)n >= cap - at)
-			break;
-		at += (unsigned)n;
-	}
-	if (all)
-		if_freenameindex(all);
-}
-
-static int ask(const struct port_set *s, const struct port *p, unsigned long what, struct ifreq *r)
+int port_ask(const struct port_set *s, const struct port *p, unsigned long what, struct ifreq *r)
 {
 	memset(r, 0, sizeof(*r));
 	memcpy(r->ifr_name, p->ifname, sizeof(r->ifr_name));
 	return ioctl(s->sock, what, r) ? -errno : 0;
 }
 
-static bool name_ok(const char *name)
+uint32_t port_hash(const char *text)
 {
-	size_t n = strlen(name);
+	uint32_t h = 2166136261u;
 
-	return n > 0 && n < PORT_IFNAME && !strpbrk(name, "/\"\\,;{}") && strcspn(name, " \t\n") == n;
+	for (const char *c = text; *c; c++)
+		h = (h ^ (uint8_t)*c) * 16777619u;
+	return h;
 }
 
-/* Is the kernel using an address that the gateway answers for? It would not see the answers: say so. */
-static void warn_same_address(const struct port *p)
-{
-	struct ifaddrs *all = NULL;
-	char text[IP_STR];
-
-	if (getifaddrs(&all))
-		return;
-	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		struct ip_addr a;
-
-		/* point to point: a TUN device, of another gateway's or ours */
-		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || i->ifa_flags & IFF_POINTOPOINT)
-			continue;
-		a = ip_from_bytes(IP_V4, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr);
-		for (unsigned k = 0; k < p->cfg->n_addr; k++)
-			if (ip_equal(&a, &p->cfg->addr[k].addr))
-				log_warn(LOG_PORT,
-					 "port=%s event=kernel-has-address address=%s interface=%s cure=\"ip address "
-					 "del %s "
-					 "dev %s\"",
-					 p->cfg->name, ip_str(&a, text), i->ifa_name, text, i->ifa_name);
-	}
-	freeifaddrs(all);
-}
-
-static int plan_af_packet(struct port_set *s, struct port *p, const char *ifname, unsigned n_workers, char *why,
-			  unsigned cap)
-{
-	char names[256];
-	struct ifreq r;
-	uint32_t mtu;
-
-	list_interfaces(names, sizeof(names));
-	if (!name_ok(ifname))
-		return fail(why, cap, -EINVAL, "port %s: \"%s\" is no interface name; there are: %s", p->cfg->name,
-			    ifname, names);
-	snprintf(p->ifname, sizeof(p->ifname), "%s", ifname);
-	if (ask(s, p, SIOCGIFINDEX, &r))
-		return fail(why, cap, -ENODEV, "port %s: there is no interface %s; there are: %s", p->cfg->name, ifname,
-			    names);
-	p->ifindex = r.ifr_ifindex;
-	if (ask(s, p, SIOCGIFHWADDR, &r) || r.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-		return fail(why, cap, -ENODEV, "port %s: %s is no Ethernet interface; there are: %s", p->cfg->name,
-			    ifname, names);
-	memcpy(p->mac, r.ifr_hwaddr.sa_data, 6);
-	if (ask(s, p, SIOCGIFMTU, &r))
-		return fail(why, cap, -ENODEV, "port %s: no MTU of %s: %s", p->cfg->name, ifname, err_str(errno));
-	mtu = (uint32_t)r.ifr_mtu;
-	if (mtu < p->cfg->mtu)
-		return fail(
-			why, cap, -EINVAL,
-			"port %s: mtu %u is more than the %u of interface %s; write mtu: %u, or ip link set %s mtu %u",
-			p->cfg->name, p->cfg->mtu, mtu, ifname, mtu, ifname, p->cfg->mtu);
-	/* a slot for every frame that the link can carry; frames beyond the port's MTU are then whole, and dropped by name */
-	for (p->frame = FRAME_MIN; p->frame < (mtu < 16000 ? mtu : 16000) + FRAME_EXTRA; p->frame *= 2)
-		;
-	snprintf(p->vdev_name, sizeof(p->vdev_name), "net_af_packet%u", p->index);
-	snprintf(p->vdev, sizeof(p->vdev), "%s,iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=1",
-		 p->vdev_name, ifname, n_workers, p->frame * 8, p->frame, RING_FRAMES);
-	p->n_rx = (uint16_t)n_workers;
-	warn_same_address(p);
-	return 0;
-}
-
-/* A device of net_pcap has one RX queue, and a TX file of its own for each worker after the first: FILE.1, FILE.2 .. */
-static int pcap_arg(struct port *p, unsigned *at, const char *key, const char *value, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		char suffix[16] = "";
-		int len;
-
-		if (i && !strcmp(key, "tx_pcap"))
-			snprintf(suffix, sizeof(suffix), ".%u", i);
-		len = snprintf(p->vdev + *at, sizeof(p->vdev) - *at, ",%s=%s%s", key, value, suffix);
-		if (len < 0 || (unsigned)len >= sizeof(p->vdev) - *at)
-			return -ENAMETOOLONG;
-		*at += (unsigned)len;
-	}
-	return 0;
-}
-
-static int plan_pcap(struct port *p, const char *spec, unsigned n_workers, char *why, unsigned cap)
-{
-	char buf[sizeof(p->cfg->device)], *save = NULL;
-	unsigned at;
-	int ret = 0;
-
-	snprintf(p->vdev_name, sizeof(p->vdev_name), "net_pcap%u", p->index);
-	at = (unsigned)snprintf(p->vdev, sizeof(p->vdev), "net_pcap%u", p->index);
-	snprintf(buf, sizeof(buf), "%s", spec);
-	for (char *t = strtok_r(buf, ",", &save); t && !ret; t = strtok_r(NULL, ",", &save)) {
-		if (!strncmp(t, "rx=", 3)) {
-			if (access(t + 3, R_OK))
-				return fail(why, cap, -errno, "port %s: cannot read %s: %s", p->cfg->name, t + 3,
-					    err_str(errno));
-			ret = pcap_arg(p, &at, "rx_pcap", t + 3, 1);
-		} else if (!strncmp(t, "tx=", 3)) {
-			ret = pcap_arg(p, &at, "tx_pcap", t + 3, n_workers);
-		} else if (!strncmp(t, "iface=", 6)) {
-			if (!name_ok(t + 6) || !if_nametoindex(t + 6))
-				return fail(why, cap, -ENODEV, "port %s: there is no interface %s", p->cfg->name,
-					    t + 6);
-			ret = pcap_arg(p, &at, "rx_iface_in", t + 6, 1);
-			if (!ret)
-				ret = pcap_arg(p, &at, "tx_iface", t + 6, n_workers);
-		} else {
-			return fail(why, cap, -EINVAL,
-				    "port %s: \"%s\" in device; write pcap:rx=FILE,tx=FILE or pcap:iface=NAME",
-				    p->cfg->name, t);
-		}
-	}
-	if (ret || at == strlen(p->vdev_name))
-		return fail(why, cap, -EINVAL,
-			    "port %s: device names no file, or too long ones; write pcap:rx=FILE,tx=FILE",
-			    p->cfg->name);
-	p->n_rx = 1;
-	/* no wire, no MAC: a locally administered one that tells the ports apart */
-	memcpy(p->mac, (const uint8_t[6]){0x02, 0x70, 0x63, 0x61, 0x70, (uint8_t)p->index}, 6);
-	return 0;
-}
+/* --- before EAL --- */
 
 static int plan_one(struct port_set *s, struct port *p, unsigned n_workers, char *why, unsigned cap)
 {
-	const char *device = p->cfg->device;
+	static const struct {
+		const char *prefix;
+		enum port_kind kind;
+	} kinds[] = {{"af_packet:", PORT_AF_PACKET},
+		     {"af_xdp:", PORT_AF_XDP},
+		     {"pci:", PORT_PCI},
+		     {"memif:", PORT_MEMIF},
+		     {"pcap:", PORT_PCAP}};
+	const char *device = p->cfg->device, *rest = NULL;
 
-	if (!strncmp(device, "af_packet:", 10)) {
-		p->kind = PORT_AF_PACKET;
-		return plan_af_packet(s, p, device + 10, n_workers, why, cap);
+	for (unsigned i = 0; i < N_ELEMS(kinds) && !rest; i++) {
+		size_t n = strlen(kinds[i].prefix);
+
+		if (strncmp(device, kinds[i].prefix, n) != 0)
+			continue;
+		p->kind = kinds[i].kind;
+		rest = device + n;
 	}
-	if (!strncmp(device, "pcap:", 5)) {
-		p->kind = PORT_PCAP;
-		return plan_pcap(p, device + 5, n_workers, why, cap);
+	if (!rest)
+		return port_fail(
+			why, cap, -ENOTSUP,
+			"port %s: device %s has a kind that this version does not drive; it drives af_packet:, "
+			"af_xdp:, pci:, memif: and pcap:",
+			p->cfg->name, device);
+	switch (p->kind) {
+	case PORT_AF_PACKET:
+		return port_iface_plan(s, p, rest, n_workers, why, cap);
+	case PORT_AF_XDP:
+		return port_xdp_plan(s, p, rest, n_workers, why, cap);
+	case PORT_PCI:
+		return port_pci_plan(p, rest, n_workers, why, cap);
+	case PORT_MEMIF:
+		return port_memif_plan(s, p, rest, n_workers, why, cap);
+	case PORT_PCAP:
+	case PORT_KIND_N:
+		break;
 	}
-	return fail(why, cap, -ENOTSUP,
-		    "port %s: device %s has a kind that this version does not drive; it drives af_packet: "
-		    "and pcap:",
-		    p->cfg->name, device);
+	return port_pcap_plan(p, rest, n_workers, why, cap);
 }
 
 int port_plan(struct port_set *s, const struct config *c, char *why, unsigned cap)
@@ -221,7 +103,7 @@ int port_plan(struct port_set *s, const struct config *c, char *why, unsigned ca
 	*s = (struct port_set){.n = (uint16_t)c->n_ports};
 	s->sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s->sock < 0)
-		return fail(why, cap, -errno, "no socket for questions about interfaces: %s", err_str(errno));
+		return port_fail(why, cap, -errno, "no socket for questions about interfaces: %s", err_str(errno));
 	for (uint16_t i = 0; i < s->n; i++) {
 		s->p[i].cfg = &c->port[i];
 		s->p[i].index = i;
@@ -234,47 +116,35 @@ int port_plan(struct port_set *s, const struct config *c, char *why, unsigned ca
 
 void port_fini(struct port_set *s)
 {
+	for (uint16_t i = 0; i < s->n; i++)
+		port_xdp_fini(&s->p[i]);
 	if (s->sock > 0)
 		close(s->sock);
 	s->sock = 0;
 }
 
-/* Merged frames are longer than any MTU, and a tag that the device has taken off is a tag that we do not see. What a
- * driver cannot change it does not do. */
-static void offloads_off(const struct port_set *s, const struct port *p)
+bool port_any(const struct port_set *s, enum port_kind kind)
 {
-	struct ethtool_value gro = {.cmd = ETHTOOL_SGRO}, flags = {.cmd = ETHTOOL_GFLAGS};
-	struct ifreq r = {.ifr_data = (void *)&gro};
-
-	memcpy(r.ifr_name, p->ifname, sizeof(r.ifr_name));
-	if (ioctl(s->sock, SIOCETHTOOL, &r))
-		log_debug(LOG_PORT, "port=%s event=gro-stays cause=\"%s\"", p->cfg->name, err_str(errno));
-	r.ifr_data = (void *)&flags;
-	if (ioctl(s->sock, SIOCETHTOOL, &r))
-		return;
-	flags.cmd = ETHTOOL_SFLAGS;
-	flags.data &= ~(uint32_t)(ETH_FLAG_LRO | ETH_FLAG_RXVLAN);
-	if (ioctl(s->sock, SIOCETHTOOL, &r))
-		log_debug(LOG_PORT, "port=%s event=offloads-stay cause=\"%s\"", p->cfg->name, err_str(errno));
+	for (uint16_t i = 0; i < s->n; i++)
+		if (s->p[i].kind == kind)
+			return true;
+	return false;
 }
 
 int port_prepare(struct port_set *s, char *why, unsigned cap)
 {
 	for (uint16_t i = 0; i < s->n; i++) {
-		const struct port *p = &s->p[i];
-		struct ifreq r;
+		struct port *p = &s->p[i];
+		int ret = 0;
 
-		if (!p->ifindex)
-			continue;
-		offloads_off(s, p);
-		if (ask(s, p, SIOCGIFFLAGS, &r))
-			return fail(why, cap, -errno, "port %s: interface %s went away", p->cfg->name, p->ifname);
-		if (r.ifr_flags & IFF_UP)
-			continue;
-		r.ifr_flags |= IFF_UP;
-		if (ioctl(s->sock, SIOCSIFFLAGS, &r))
-			return fail(why, cap, -errno, "port %s: cannot bring interface %s up: %s; ip link set %s up",
-				    p->cfg->name, p->ifname, err_str(errno), p->ifname);
+		if (p->ifindex)
+			ret = port_iface_prepare(s, p, why, cap);
+		if (!ret && p->kind == PORT_AF_XDP)
+			ret = port_xdp_prepare(s, p, why, cap);
+		if (!ret && p->kind == PORT_MEMIF)
+			ret = port_memif_prepare(p, why, cap);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -283,15 +153,23 @@ int port_prepare(struct port_set *s, char *why, unsigned cap)
 
 uint32_t port_mbufs(const struct port_set *s, uint16_t n_workers)
 {
-	return (uint32_t)s->n * n_workers * (PORT_RX_DESC + PORT_TX_DESC);
+	uint32_t n = 0;
+
+	for (uint16_t i = 0; i < s->n; i++) {
+		if (s->p[i].kind == PORT_AF_XDP)
+			n += s->p[i].n_rx * (uint32_t)(XDP_FILL + XDP_TX);
+		else if (s->p[i].kind == PORT_PCI)
+			n += (uint32_t)n_workers * (PORT_RX_DESC + PORT_TX_DESC);
+	}
+	return n;
 }
 
 uint32_t port_room(const struct port_set *s)
 {
-	uint32_t room = FRAME_MIN;
+	uint32_t room = PORT_FRAME_MIN;
 
 	for (uint16_t i = 0; i < s->n; i++) {
-		uint32_t frame = s->p[i].cfg->mtu + (uint32_t)FRAME_EXTRA;
+		uint32_t frame = s->p[i].cfg->mtu + (uint32_t)PORT_FRAME_EXTRA;
 
 		room = RTE_MAX(room, frame);
 		room = RTE_MAX(room, s->p[i].frame);
@@ -299,68 +177,107 @@ uint32_t port_room(const struct port_set *s)
 	return room;
 }
 
-static int open_one(struct port *p, uint16_t n_workers, struct rte_mempool *pool)
+/* As many queues as there are workers, as far as the device has them; with several, RSS. */
+static void fit_pci(struct port *p, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+{
+	if (p->n_rx > info->max_rx_queues)
+		p->n_rx = info->max_rx_queues;
+	if (p->n_tx > info->max_tx_queues)
+		p->n_tx = info->max_tx_queues;
+	if (p->n_rx > 1 && info->flow_type_rss_offloads & RSS) {
+		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & RSS;
+	}
+	conf->rxmode.mtu = RTE_MIN(p->cfg->mtu, info->max_mtu);
+}
+
+static int open_one(struct port *p, struct rte_mempool *pool)
 {
 	struct rte_eth_conf conf = {0};
-	int ret = rte_eth_dev_get_port_by_name(p->vdev_name, &p->dev);
+	struct rte_eth_dev_info info;
+	int ret = rte_eth_dev_get_port_by_name(p->dev_name, &p->dev);
 
 	if (!ret)
-		ret = rte_eth_dev_configure(p->dev, p->n_rx, n_workers, &conf);
+		ret = rte_eth_dev_info_get(p->dev, &info);
+	if (!ret && p->kind == PORT_PCI)
+		fit_pci(p, &info, &conf);
+	if (!ret)
+		ret = rte_eth_dev_configure(p->dev, p->n_rx, p->n_tx, &conf);
 	for (uint16_t q = 0; q < p->n_rx && !ret; q++)
 		ret = rte_eth_rx_queue_setup(p->dev, q, PORT_RX_DESC, (unsigned)SOCKET_ID_ANY, NULL, pool);
-	for (uint16_t q = 0; q < n_workers && !ret; q++)
+	for (uint16_t q = 0; q < p->n_tx && !ret; q++)
 		ret = rte_eth_tx_queue_setup(p->dev, q, PORT_TX_DESC, (unsigned)SOCKET_ID_ANY, NULL);
 	if (!ret)
 		ret = rte_eth_dev_start(p->dev);
+	if (ret && p->kind == PORT_MEMIF && !p->server)
+		ret = 0; /* its server is not there yet: port_memif_turn() tries again */
+	if (!ret && p->kind == PORT_PCI) {
+		struct rte_ether_addr mac;
+
+		ret = rte_eth_macaddr_get(p->dev, &mac);
+		memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
+		(void)rte_eth_allmulticast_enable(p->dev); /* neighbour discovery; some cannot, and let all in */
+	}
 	return ret;
 }
 
-/* The driver keeps its sockets to itself, and does not count what the kernel had to drop because a ring was full. They are
- * found among our descriptors by the interface that they are bound to. */
-static void find_sockets(struct port *p)
+/* Ports with fewer queues than workers begin at different workers. */
+static void spread(struct port_set *s, uint16_t n_workers)
 {
-	for (int fd = 3; fd < FD_MAX && p->n_socks < CFG_WORKERS_MAX; fd++) {
-		struct sockaddr_ll at = {0};
-		socklen_t len = sizeof(at);
+	uint16_t next = 0;
 
-		if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.sll_family == AF_PACKET &&
-		    at.sll_ifindex == p->ifindex)
-			p->sock[p->n_socks++] = fd;
+	for (uint16_t i = 0; i < s->n; i++) {
+		struct port *p = &s->p[i];
+
+		if (p->n_rx >= n_workers && p->n_tx >= n_workers)
+			continue;
+		p->first = next;
+		next = (uint16_t)((next + p->n_rx) % n_workers);
+		log_info(LOG_PORT,
+			 "port=%s event=fewer-queues-than-workers rx-queues=%u tx-queues=%u workers=%u read-by=%u-%u",
+			 p->cfg->name, p->n_rx, p->n_tx, n_workers, p->first, (p->first + p->n_rx - 1) % n_workers);
 	}
 }
 
-/* Frames that found a ring full since the last call: reading sets the kernel's count to zero. */
-static uint64_t ring_full(const struct port *p)
+static int open_port(const struct port_set *s, struct port *p, struct rte_mempool *pool, char *why, unsigned cap)
 {
-	uint64_t sum = 0;
+	int ret = p->kind == PORT_AF_XDP ? port_xdp_pool_ok(p, pool, why, cap) : 0;
 
-	for (unsigned i = 0; i < p->n_socks; i++) {
-		struct tpacket_stats st = {0};
-		socklen_t len = sizeof(st);
-
-		if (getsockopt(p->sock[i], SOL_PACKET, PACKET_STATISTICS, &st, &len) == 0)
-			sum += st.tp_drops;
-	}
-	return sum;
+	if (ret)
+		return ret;
+	ret = open_one(p, pool);
+	if (ret == -ENODEV && p->kind == PORT_PCI)
+		return port_fail(
+			why, cap, ret,
+			"port %s: no DPDK driver takes PCI device %s; install the one for it (apt-cache search "
+			"librte-net), or see --log-level debug",
+			p->cfg->name, p->dev_name);
+	if (ret)
+		return port_fail(why, cap, ret, "port %s: device %s does not start: %s", p->cfg->name, p->cfg->device,
+				 err_str(ret));
+	p->opened = true;
+	if (p->kind == PORT_AF_PACKET)
+		port_iface_opened(p);
+	if (p->kind == PORT_AF_XDP)
+		port_xdp_opened(p);
+	p->up = port_link(s, p);
+	log_info(LOG_PORT,
+		 "port=%s event=open device=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u rx-queues=%u tx-queues=%u "
+		 "link=%s",
+		 p->cfg->name, p->cfg->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
+		 p->cfg->mtu, p->n_rx, p->n_tx, p->up ? "up" : "down");
+	return 0;
 }
 
 int port_open(struct port_set *s, uint16_t n_workers, struct rte_mempool *pool, char *why, unsigned cap)
 {
 	for (uint16_t i = 0; i < s->n; i++) {
-		struct port *p = &s->p[i];
-		int ret = open_one(p, n_workers, pool);
+		int ret = open_port(s, &s->p[i], pool, why, cap);
 
 		if (ret)
-			return fail(why, cap, ret, "port %s: device %s does not start: %s", p->cfg->name,
-				    p->cfg->device, err_str(ret));
-		p->opened = true;
-		if (p->kind == PORT_AF_PACKET)
-			find_sockets(p);
-		p->up = port_link(s, p);
-		log_info(LOG_PORT, "port=%s event=open device=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u link=%s",
-			 p->cfg->name, p->cfg->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
-			 p->cfg->mtu, p->up ? "up" : "down");
+			return ret;
 	}
+	spread(s, n_workers);
 	return 0;
 }
 
@@ -376,15 +293,20 @@ void port_close(struct port_set *s)
 	}
 }
 
-void port_fill(const struct port *p, uint8_t worker, struct worker_port *out)
+void port_fill(const struct port *p, uint8_t worker, uint16_t n_workers, struct worker_port *out)
 {
+	uint16_t own = (uint16_t)((worker + n_workers - p->first) % n_workers);
+
 	out->dev = p->dev;
-	out->rx_queue = out->tx_queue = worker;
+	out->rx_queue = out->tx_queue = own;
+	out->rx = own < p->n_rx;
+	out->tx_other = own >= p->n_tx;
+	out->tx_by = (uint8_t)((p->first + own % p->n_tx) % n_workers);
 	out->mtu = p->cfg->mtu;
 	memcpy(out->mac, p->mac, sizeof(out->mac));
-	out->rx = worker < p->n_rx;
+	out->rx_when_up = p->kind == PORT_MEMIF;
 	out->any_mac = p->kind == PORT_PCAP;
-	out->rx_cksum_ok = false; /* neither kind has a device that looks */
+	out->rx_cksum_ok = false; /* no kind has a device that looks */
 	for (unsigned i = 0; i < p->cfg->n_addr && !out->addr_be; i++)
 		if (p->cfg->addr[i].addr.family == IP_V4)
 			memcpy(&out->addr_be, p->cfg->addr[i].addr.b, 4);
@@ -395,32 +317,62 @@ bool port_gone(const struct port_set *s, const struct port *p)
 {
 	struct ifreq r;
 
-	return p->ifindex && (ask(s, p, SIOCGIFINDEX, &r) || r.ifr_ifindex != p->ifindex);
+	return p->ifindex && (port_ask(s, p, SIOCGIFINDEX, &r) || r.ifr_ifindex != p->ifindex);
 }
 
 bool port_link(const struct port_set *s, const struct port *p)
 {
+	struct rte_eth_link link;
 	struct ifreq r;
 
-	if (!p->ifindex)
+	if (p->kind == PORT_PCAP)
 		return true;
+	if (!p->ifindex)
+		return rte_eth_link_get_nowait(p->dev, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 	if (port_gone(s, p))
 		return false;
-	return !ask(s, p, SIOCGIFFLAGS, &r) && (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
+	return !port_ask(s, p, SIOCGIFFLAGS, &r) && (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
+}
+
+void port_turn(struct port *p, struct rte_rcu_qsbr *qsbr)
+{
+	if (p->kind == PORT_MEMIF)
+		port_memif_turn(p, qsbr);
+}
+
+/* What does not change, but for the speed. */
+static void stats_what(const struct port *p, struct stats_port *out)
+{
+	struct rte_eth_dev_info info;
+	struct rte_eth_link link = {0};
+
+	if (rte_eth_dev_info_get(p->dev, &info) == 0 && info.driver_name)
+		snprintf(out->driver, sizeof(out->driver), "%s", info.driver_name);
+	memcpy(out->mac, p->mac, sizeof(out->mac));
+	out->n_rx = p->n_rx;
+	out->n_tx = p->n_tx;
+	if (p->up && rte_eth_link_get_nowait(p->dev, &link) == 0 && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+		__atomic_store_n(&out->speed_mbps, link.link_speed, __ATOMIC_RELAXED);
 }
 
 void port_stats(struct port *p, struct stats_port *out)
 {
+	uint64_t missed;
 	struct rte_eth_stats st;
 
 	if (rte_eth_stats_get(p->dev, &st))
 		return;
-	p->missed += ring_full(p);
+	missed = p->missed;
+	if (p->kind == PORT_AF_PACKET)
+		missed = p->missed += port_iface_missed(p);
+	else if (p->kind == PORT_AF_XDP)
+		missed = port_xdp_missed(p);
+	stats_what(p, out);
 	__atomic_store_n(&out->rx_packets, st.ipackets, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->rx_octets, st.ibytes, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->tx_packets, st.opackets, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->tx_octets, st.obytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&out->rx_missed, st.imissed + st.rx_nombuf + p->missed, __ATOMIC_RELAXED);
+	__atomic_store_n(&out->rx_missed, st.imissed + st.rx_nombuf + missed, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->tx_errors, st.oerrors, __ATOMIC_RELAXED);
 	__atomic_store_n(&out->up, p->up, __ATOMIC_RELAXED);
 }

@@ -28,7 +28,7 @@ static int limit_to(uint64_t want)
 	return syscall(SYS_capset, &head, data) ? -errno : 0;
 }
 
-int privs_early(void)
+int privs_early(unsigned ports)
 {
 	const struct rlimit none = {0, 0};
 
@@ -37,7 +37,8 @@ int privs_early(void)
 		return -errno;
 	/* DAC_OVERRIDE: capture files and the run directory may be another user's */
 	return limit_to(CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_IPC_LOCK) |
-			CAP_BIT(CAP_DAC_OVERRIDE));
+			CAP_BIT(CAP_DAC_OVERRIDE) | (ports & PRIVS_XDP ? CAP_BIT(CAP_BPF) : 0) |
+			(ports & PRIVS_PCI ? CAP_BIT(CAP_SYS_ADMIN) : 0));
 }
 
 int privs_main(void)

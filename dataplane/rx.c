@@ -15,7 +15,7 @@ static uint16_t take(struct worker *w, struct rte_mbuf **m)
 
 		if (++w->next_port >= w->n_ports)
 			w->next_port = 0;
-		if (p->rx)
+		if (p->rx && (!p->rx_when_up || atomic_load_explicit(&p->up, memory_order_relaxed)))
 			n = rte_eth_rx_burst(p->dev, p->rx_queue, m, VEC_BURST);
 		if (n == 0)
 			continue;

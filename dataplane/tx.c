@@ -3,6 +3,8 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/drop.h"
+#include "dataplane/handoff.h"
+#include "dataplane/pkt.h"
 #include "dataplane/worker.h"
 
 void tx_push(struct worker *w, struct rte_mbuf **m, uint16_t n)
@@ -11,11 +13,25 @@ void tx_push(struct worker *w, struct rte_mbuf **m, uint16_t n)
 		vec_give(w, &w->tx[m[i]->port], m[i]);
 }
 
+/* The port has no TX queue of ours: a worker that has one sends them. */
+static void hand_on(struct worker *w, const struct worker_port *p, struct vec *v)
+{
+	for (uint16_t i = 0; i < v->n; i++) {
+		pkt_of(v->m[i])->kind = PKT_FRAME;
+		handoff_push(w, p->tx_by, v->m[i]);
+	}
+	v->n = 0;
+}
+
 static void flush_port(struct worker *w, const struct worker_port *p, struct vec *v)
 {
 	bool up = atomic_load_explicit(&p->up, memory_order_relaxed);
 	uint16_t sent = 0;
 
+	if (unlikely(p->tx_other && up)) {
+		hand_on(w, p, v);
+		return;
+	}
 	if (likely(up))
 		sent = rte_eth_tx_burst(p->dev, p->tx_queue, v->m, v->n);
 	w->count.tx += sent;

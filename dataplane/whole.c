@@ -1,8 +1,9 @@
-/* DPDK's af_packet driver joins its sockets to a fanout group with PACKET_FANOUT_FLAG_DEFRAG, and has no argument against
- * it: the kernel then puts fragments together before we see them, and what has become longer than a frame of the ring is
- * lost without a trace. A gateway forwards fragments as they came, and refuses those of ESP to itself by name (RFC 4303
- * 3.4.1). The driver is a plugin, so its call binds to this definition in the executable first; the flag is left out, and
- * every other call goes on to the kernel as it was. */
+/* DPDK's af_packet driver joins its sockets to a fanout group with two flags, and has no argument against them.
+ * PACKET_FANOUT_FLAG_DEFRAG: the kernel puts fragments together before we see them, and what has become longer than a frame of
+ * the ring is lost without a trace. A gateway forwards fragments as they came, and refuses those of ESP to itself by name (RFC
+ * 4303 3.4.1). PACKET_FANOUT_FLAG_ROLLOVER: a flow whose ring is full goes on in another worker's, out of order. The driver is
+ * a plugin, so its call binds to this definition in the executable first; the flags are left out, and every other call goes on
+ * to the kernel as it was. */
 #include <linux/if_packet.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +17,7 @@ int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 
 	if (level == SOL_PACKET && name == PACKET_FANOUT && len == sizeof(fanout)) {
 		memcpy(&fanout, val, sizeof(fanout));
-		fanout &= ~((uint32_t)PACKET_FANOUT_FLAG_DEFRAG << 16);
+		fanout &= ~((uint32_t)(PACKET_FANOUT_FLAG_DEFRAG | PACKET_FANOUT_FLAG_ROLLOVER) << 16);
 		val = &fanout;
 	}
 	return (int)syscall(SYS_setsockopt, fd, level, name, val, len);

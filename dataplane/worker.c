@@ -117,7 +117,8 @@ bool worker_poll(struct worker *w)
 	n = parse_burst(w, m, n);
 	classify_burst(w, m, n);
 
-	/* From other workers: ESP of our SAs to w->esp, clear packets for our tunnels to w->enc. */
+	/* From other workers: ESP of our SAs to w->esp, clear packets for our tunnels to w->enc; frames that
+	 * they have no queue for to w->tx[]. */
 	n = handoff_pop(w, m, VEC_BURST);
 	w->worked |= n != 0;
 	classify_handed(w, m, n);

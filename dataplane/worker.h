@@ -37,7 +37,10 @@ struct worker_port {
 	uint16_t rx_queue, tx_queue;
 	uint16_t mtu; /* octets of IP */
 	uint8_t mac[6];
-	bool rx;          /* this worker reads a queue of the port */
+	bool rx;       /* this worker reads a queue of the port */
+	bool tx_other; /* it has no TX queue for this worker: worker tx_by sends for it */
+	uint8_t tx_by;
+	bool rx_when_up;  /* but only while the link is up (memif: nothing is there before) */
 	bool any_mac;     /* take frames whatever their destination (pcap) */
 	bool rx_cksum_ok; /* the device checks IP checksums and says so in ol_flags */
 	_Atomic bool up;

@@ -61,7 +61,10 @@ struct stats_worker {
 
 struct stats_port {
 	_Alignas(64) uint64_t rx_packets, rx_octets, tx_packets, tx_octets, rx_missed, tx_errors;
-	uint8_t up, pad[7];
+	uint8_t up, mac[6], pad;
+	uint32_t speed_mbps; /* 0: not known */
+	uint16_t n_rx, n_tx; /* queues */
+	char driver[24];     /* DPDK's name for it, NUL-terminated */
 };
 
 /* One per SA slot and direction: sa[slot * 2 + dir]. gen 0: free. Written by the owner worker. */
