@@ -112,6 +112,7 @@ static void half_of(const struct ike_child *c, bool in, struct ike_child_half *h
 		.spi = in ? c->spi_in : c->spi_out,
 		.spi_in = c->spi_in,
 		.encr = c->encr,
+		.integ = c->integ,
 		.path = c->path,
 		.encap_udp = c->encap,
 		.esn = c->esn,
@@ -144,8 +145,7 @@ static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct 
 }
 
 /* Rekeys that follow each other faster than old pairs drain cut the draining short. */
-		.integ = c->integ,
-static void make_room(struct ike *k, const struct ike_sa *sa)
+static void make_room(struct ike *k, const struct ike_sa *sa, uint8_t index)
 {
 	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct ike_child *oldest;
@@ -301,8 +301,7 @@ static bool is_surplus(const struct ike_sa *sa, const struct ike_child *made)
 			return rekey_loses(&made->low, &c->low);
 	}
 	return x && x->exchange == IKE_X_CREATE_CHILD && !x->ike_rekey && !x->old_spi_in && x->nr.len &&
-	       x->ts.n == made->n_ts && !memcmp(x->ts.pair, made->ts, sizeof(made->ts)) &&
-	       rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
+	       x->index == made->index && rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
 }
 
 void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)

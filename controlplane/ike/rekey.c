@@ -201,6 +201,7 @@ static struct ike_sa *make(struct ike *k, struct ike_sa *old, const struct xchg 
 	sa_set_tunnel(k, sa, old->tunnel);
 	sa->natt = old->natt;
 	sa->force_encap = old->force_encap;
+	sa->frag = (struct frag){.on = old->frag.on, .size = old->frag.size};
 	sa->carried = old->carried;
 	sa->local_id = old->local_id;
 	sa->remote_id = old->remote_id;

@@ -124,6 +124,12 @@ void sa_set_suite(struct ike_sa *sa, const struct proposal_choice *c)
 	}
 }
 
+void sa_frag_from(struct ike_sa *sa, const struct cfg_tunnel *cfg)
+{
+	sa->frag.on = !cfg->ike.no_fragmentation;
+	sa->frag.size = cfg->ike.fragment_size ? cfg->ike.fragment_size : FRAG_SIZE_DEFAULT;
+}
+
 void sa_set_tunnel(struct ike *k, struct ike_sa *sa, uint32_t tunnel)
 {
 	struct ike_tunnel *t = tunnel_find(k, tunnel);
@@ -194,6 +200,7 @@ static void sa_kill(struct ike *k, struct ike_sa *sa)
 static void sa_free(struct ike_sa *sa)
 {
 	msgid_fini(&sa->mid);
+	frag_fini(&sa->frag);
 	sa_birth_free(sa);
 	keymat_fini(&sa->keys);
 	secret_wipe(sa, sizeof(*sa));
@@ -363,16 +370,35 @@ static void give_up(struct ike *k, struct ike_sa *sa)
 	sa_end(k, sa, SA_END_NOW, cause);
 }
 
+/* RFC 7383 2.5.2: no answer to what may be too long for the way: cut it smaller, with timers that begin anew. */
+static void cut_smaller(struct ike *k, struct ike_sa *sa)
+{
+	struct msgid_out *out = &sa->mid.out;
+	unsigned sends = out->sends;
+	uint8_t *msgs;
+	size_t len;
+
+	if (sends != FRAG_SMALLER_AT || !sa->frag.on || sa->state == IKE_SA_INIT)
+		return;
+	msgs = frag_smaller(&sa->frag, &sa->path, out->msg, out->len, &sa->sk_out, &k->env, k->out, k->text, IKE_MSG_MAX,
+			    &len);
+	if (!msgs)
+		return;
+	msgid_out_sent(&sa->mid, msgs, len, k->limits.retransmit_ms, k->now_ms);
+	out->sends = sends;
+	free(msgs);
+}
+
 static void tick_out(struct ike *k, struct ike_sa *sa)
 {
 	switch (msgid_out_due(&sa->mid, k->limits.retransmit_tries, k->now_ms)) {
 	case MSGID_WAIT:
 		break;
 	case MSGID_RESEND:
+		cut_smaller(k, sa);
 		k->counters.retransmits++;
-		k->counters.tx++;
 		sa->sent_ms = k->now_ms;
-		k->env.send(k->env.ctx, &sa->path, sa->mid.out.msg, sa->mid.out.len);
+		k->counters.tx += frag_send(&k->env, &sa->path, sa->mid.out.msg, sa->mid.out.len);
 		break;
 	case MSGID_GIVE_UP:
 		give_up(k, sa);
@@ -440,6 +466,7 @@ void sa_tick(struct ike *k, struct ike_sa *sa)
 		sa_end(k, sa, SA_END_NOW, "the peer did not go on");
 		return;
 	}
+	frag_tick(&sa->frag, k->now_ms);
 	tick_out(k, sa);
 	if (sa->state != IKE_SA_DEAD)
 		tick_life(k, sa);
@@ -467,6 +494,7 @@ void sa_rearm(struct ike *k, struct ike_sa *sa)
 		return;
 	earlier(&at, sa->die_at_ms);
 	earlier(&at, msgid_deadline(&sa->mid));
+	earlier(&at, frag_deadline(&sa->frag));
 	earlier(&at, sa->inherit_at_ms);
 	earlier(&at, sa->twin_at_ms);
 	earlier(&at, sa->expires_at_ms);

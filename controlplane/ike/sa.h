@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "controlplane/ike/child.h"
 #include "controlplane/ike/core.h"
+#include "controlplane/ike/frag.h"
 #include "controlplane/ike/keymat.h"
 #include "controlplane/ike/msgid.h"
 #include "controlplane/ike/natt.h"
@@ -48,6 +49,7 @@ struct ike_sa {
 	struct sa_birth *birth;
 
 	struct msgid mid;
+	struct frag frag; /* RFC 7383 */
 	struct xchg *x_out, *x_in; /* our exchange, the peer's; NULL: none */
 	struct list tasks;         /* requests to come: xchg.h */
 	unsigned n_tasks;
@@ -88,6 +90,8 @@ struct ike_sa *sa_new(struct ike *k, bool initiator, uint64_t spi_ours, uint64_t
 uint64_t sa_fresh_spi(struct ike *k);
 /* Take over what IKE_SA_INIT or the rekey agreed on; keys are set already. */
 void sa_set_suite(struct ike_sa *sa, const struct proposal_choice *c);
+/* Whether and how it is to cut its messages (RFC 7383); the peer has a word in it too. */
+void sa_frag_from(struct ike_sa *sa, const struct cfg_tunnel *cfg);
 void sa_set_tunnel(struct ike *k, struct ike_sa *sa, uint32_t tunnel);
 /* Established: lifetimes start. */
 void sa_up(struct ike *k, struct ike_sa *sa);

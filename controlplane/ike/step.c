@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controlplane/ike/frag.h"
 #include "controlplane/ike/notice.h"
 #include "controlplane/ike/payload.h"
 #include "controlplane/ike/rekey.h"
@@ -176,7 +177,8 @@ static void take_request(struct ike *k, struct ike_sa *sa, enum ike_verdict v, c
 	const struct step *row;
 	struct xchg *x;
 
-	msgid_in_take(&sa->mid, msgid_print(in->m->raw, in->m->len));
+	msgid_in_take(&sa->mid, in->print);
+	frag_drop(&sa->frag.set[0]);
 	x = sa->x_in = xchg_new(XCHG_ANSWER, false, h->exchange, h->mid);
 	x->path = *in->path;
 	sa_moved(k, sa, in->path);
@@ -206,6 +208,7 @@ static void take_response(struct ike *k, struct ike_sa *sa, enum ike_verdict v, 
 	if (v == IKE_V_OK && (x || sa->state == IKE_SA_CLOSING))
 		row = step_find(sa->state, sa->initiator, h, &in->m->clear, in->c);
 	msgid_out_done(&sa->mid);
+	frag_drop(&sa->frag.set[1]);
 	if (!row || (x && x->exchange != h->exchange)) {
 		step_bad_response(k, sa, x, v == IKE_V_OK ? "not what may come now" : ike_verdict_name(v));
 		return;
@@ -234,6 +237,13 @@ static void take_init_response(struct ike *k, struct ike_sa *sa, const struct st
 	row->run(k, sa, x, in);
 }
 
+static void repeat(struct ike *k, struct ike_sa *sa, const struct ike_path *path)
+{
+	k->counters.duplicates++;
+	child_repeated(k, sa);
+	k->counters.tx += frag_send(&k->env, path, sa->mid.in.response, sa->mid.in.response_len);
+}
+
 /* The windows (RFC 7296 2.3), before any crypto. True: to be opened and processed. */
 static bool in_window(struct ike *k, struct ike_sa *sa, const struct ike_path *path, const struct ike_msg *m)
 {
@@ -247,10 +257,7 @@ static bool in_window(struct ike *k, struct ike_sa *sa, const struct ike_path *p
 	case MSGID_NEW:
 		return true;
 	case MSGID_REPEAT:
-		k->counters.duplicates++;
-		k->counters.tx++;
-		child_repeated(k, sa);
-		k->env.send(k->env.ctx, path, sa->mid.in.response, sa->mid.in.response_len);
+		repeat(k, sa, path);
 		return false;
 	case MSGID_BUSY:
 		k->counters.duplicates++;
@@ -260,6 +267,90 @@ static bool in_window(struct ike *k, struct ike_sa *sa, const struct ike_path *p
 		return false;
 	}
 	return false;
+}
+
+/* RFC 7383 2.6.1: a request that was answered came again, cut otherwise (its sender looks for a size that passes). Its first
+ * fragment, and only that, asks for the answer. */
+static bool cut_anew(struct ike *k, const struct ike_sa *sa, const struct ike_msg *m)
+{
+	size_t len;
+
+	return !ike_hdr_response(&m->hdr) && m->hdr.mid == sa->mid.in.next - 1 && !sa->mid.in.busy &&
+	       sa->mid.in.response && m->frag_num == 1 &&
+	       sk_open_text(m, &sa->sk_in, k->text, sizeof(k->text), &len) == IKE_V_OK;
+}
+
+/* RFC 7383 5: who has not shown who he is gets no second try. */
+static void flooded(struct ike *k, struct ike_sa *sa)
+{
+	k->counters.malformed++;
+	notice_bad(k, sa,
+		   "a message in more than %d fragments, or of more than %d octets: ignored; the peer's IKE software "
+		   "has a "
+		   "fault",
+		   FRAG_COUNT_MAX, FRAG_OCTETS_MAX);
+	if (sa->state == IKE_SA_AUTH && !sa->initiator)
+		sa_end(k, sa, SA_END_NOW, "");
+}
+
+/* True: the message is whole; its inside is len octets of k->text. */
+static bool collect(struct ike *k, struct ike_sa *sa, const struct ike_msg *m, size_t *len)
+{
+	struct frag_set *s = &sa->frag.set[ike_hdr_response(&m->hdr)];
+
+	switch (frag_take(s, m, &sa->sk_in, k->text, sizeof(k->text), len, k->now_ms)) {
+	case FRAG_BAD:
+		k->counters.malformed++;
+		return false;
+	case FRAG_REPEAT:
+		k->counters.duplicates++;
+		return false;
+	case FRAG_FORGED:
+		k->counters.decrypt_failed++;
+		return false;
+	case FRAG_FLOOD:
+		flooded(k, sa);
+		return false;
+	case FRAG_KEPT:
+		sa->seen_ms = k->now_ms;
+		return false;
+	case FRAG_WHOLE:
+		sa->seen_ms = k->now_ms;
+		return true;
+	}
+	return false;
+}
+
+/* A fragment: RFC 7383 2.6. */
+static void take_fragment(struct ike *k, struct ike_sa *sa, const struct ike_path *path, const struct ike_msg *m)
+{
+	struct frag_set *s = &sa->frag.set[ike_hdr_response(&m->hdr)];
+	struct ike_msg whole = *m;
+	struct ike_chain inner;
+	struct step_msg in = {.m = &whole, .c = &inner, .path = path};
+	enum ike_verdict v;
+	size_t len;
+
+	if (!sa->frag.on) { /* 2.4: not agreed on */
+		k->counters.ignored++;
+		return;
+	}
+	if (cut_anew(k, sa, m)) {
+		repeat(k, sa, path);
+		return;
+	}
+	if (!in_window(k, sa, path, m) || !collect(k, sa, m, &len))
+		return;
+	in.print = s->print;
+	/* 2.6: "processed as if it was received, verified, and decrypted as a regular IKE message" */
+	whole.clear.n = 0;
+	whole.clear.seen = IKE_PL_BIT(IKE_PL_SK);
+	v = wire_chain_parse(s->next, rd_of(k->text, len), &inner);
+	frag_fit(&sa->frag, path, s->largest);
+	if (ike_hdr_response(&m->hdr))
+		take_response(k, sa, v, &in);
+	else
+		take_request(k, sa, v, &in);
 }
 
 static void take_protected(struct ike *k, struct ike_sa *sa, const struct ike_path *path, const struct ike_msg *m)
@@ -272,8 +363,13 @@ static void take_protected(struct ike *k, struct ike_sa *sa, const struct ike_pa
 		k->counters.ignored++;
 		return;
 	}
+	if (m->is_fragment) {
+		take_fragment(k, sa, path, m);
+		return;
+	}
 	if (!in_window(k, sa, path, m))
 		return;
+	in.print = msgid_print(m->raw, m->len);
 	v = sk_open(m, &sa->sk_in, k->text, sizeof(k->text), &inner);
 	if (v == IKE_V_DECRYPT || v == IKE_V_INTERNAL) {
 		k->counters.decrypt_failed++;

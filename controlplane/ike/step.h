@@ -20,6 +20,7 @@ struct step_msg {
 	const struct ike_msg *m;
 	const struct ike_chain *c;
 	const struct ike_path *path;
+	uint64_t print; /* msgid_print() of what came, of its first fragment where it was cut */
 };
 
 /* x: the peer's request being answered (sa->x_in), or our exchange that is answered (sa->x_out). */

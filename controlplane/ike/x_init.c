@@ -163,6 +163,7 @@ static bool choose(struct ike *k, struct ike_sa *sa, struct xchg *x, const struc
 	if (v == IKE_V_OK) {
 		sa->force_encap = t->cfg->encap == CFG_ENCAP_FORCE;
 		sa->natt.supported = t->cfg->encap != CFG_ENCAP_NEVER;
+		sa_frag_from(sa, t->cfg);
 		return true;
 	}
 	if (v == IKE_V_INVALID_KE) { /* RFC 7296 1.3: name the group */
@@ -239,6 +240,8 @@ static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	payload_nonce_encode(&o.w, &x->nr);
 	if (sa->natt.supported && natt_add(&o, sa->spi_i, sa->spi_r, &path, sa->force_encap) < 0)
 		sa->natt.supported = false;
+	if (sa->frag.on) /* RFC 7383 2.3 */
+		payload_notify_add(&o, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	put_certreq(k, &o, sa->birth, &path);
 	len = wire_msg_end(&o);
 	if (len == 0) {
@@ -291,11 +294,13 @@ static void answered(struct ike *k, struct ike_sa *sa, struct xchg *x)
 
 void x_init_accept(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
+	struct payload_notify n;
 	struct ike_job *job;
 	struct payload_ke ke;
 
 	if (!choose(k, sa, x, in, &ke))
 		return;
+	sa->frag.on = sa->frag.on && payload_notify_find(in->c, N_FRAGMENTATION_SUPPORTED, &n);
 	/* a peer that hears nothing of NAT detection must not encapsulate: RFC 7296 2.23 */
 	if (!sa->natt.supported || natt_look(in->c, sa->spi_i, 0, in->path, &sa->natt) < 0)
 		sa->natt = (struct natt_seen){.supported = false};
@@ -329,6 +334,9 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	payload_nonce_encode(&o.w, &x->ni);
 	if (t->cfg->encap != CFG_ENCAP_NEVER && natt_add(&o, sa->spi_i, 0, &sa->path, sa->force_encap) < 0)
 		notice_bad(k, sa, "NAT detection is left out: SHA-1 failed");
+	sa_frag_from(sa, t->cfg);
+	if (sa->frag.on)
+		payload_notify_add(&o, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (t->creds)
 		put_hashes(&o, b);
 	len = wire_msg_end(&o);
@@ -408,6 +416,7 @@ static void shared(struct ike *k, struct ike_sa *sa, struct xchg *x)
 void x_init_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct payload_notify n;
 	struct payload_sa answer;
 	struct payload_ke ke;
 	enum ike_verdict v = xchg_read_offer(in->c, &answer, &x->nr, &ke);
@@ -426,6 +435,7 @@ void x_init_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 	if (!t || t->cfg->encap == CFG_ENCAP_NEVER ||
 	    natt_look(in->c, in->m->hdr.spi_i, in->m->hdr.spi_r, in->path, &sa->natt) < 0)
 		sa->natt = (struct natt_seen){.supported = false};
+	sa->frag.on = t && !t->cfg->ike.no_fragmentation && payload_notify_find(in->c, N_FRAGMENTATION_SUPPORTED, &n);
 	x->peer_spi = in->m->hdr.spi_r;
 	take_hashes(in->c, sa->birth);
 	keep(&sa->birth->msg_r, &sa->birth->len_r, in->m->raw, in->m->len);

@@ -131,44 +131,57 @@ void xchg_begin(struct ike *k, struct ike_sa *sa, const struct xchg *x, struct w
 	sk_begin(o, &sa->sk_out);
 }
 
-/* Length of the sealed message; 0: the SA is gone. */
-static size_t seal(struct ike *k, struct ike_sa *sa, struct wire_out *o)
-{
-	uint8_t random[SK_RANDOM_LEN];
+/* What is to be sent: a message, or its fragments. p NULL: the SA is gone. */
+struct sealed {
+	const uint8_t *p;
+	uint8_t *cut; /* to be freed */
 	size_t len;
+};
 
+static struct sealed seal(struct ike *k, struct ike_sa *sa, struct wire_out *o, const struct ike_path *path)
+{
+	size_t limit = frag_limit(path, sa->frag.size);
+	uint8_t random[SK_RANDOM_LEN];
+	struct sealed s = {.p = k->out};
+
+	wire_payload_end(o);
+	if (sa->frag.on && o->w.len - o->text_at > sk_room(&sa->sk_out, limit, false))
+		s.p = s.cut = frag_seal(o, &sa->sk_out, limit, &k->env, &s.len);
+	if (s.cut)
+		return s;
 	k->env.random(k->env.ctx, random, sizeof(random));
-	len = sk_seal(o, &sa->sk_out, random);
-	if (len == 0)
+	s.len = sk_seal(o, &sa->sk_out, random);
+	s.p = s.len ? k->out : NULL;
+	if (!s.len)
 		sa_end(k, sa, SA_END_NOW, "a message could not be enciphered (internal error)");
-	return len;
+	return s;
 }
 
 void xchg_request(struct ike *k, struct ike_sa *sa, struct xchg *x, struct wire_out *o)
 {
-	size_t len = seal(k, sa, o);
+	struct sealed s = seal(k, sa, o, &sa->path);
 
-	if (len == 0)
+	if (!s.p)
 		return;
 	x->mid = sa->mid.out.next;
-	msgid_out_sent(&sa->mid, k->out, len, k->limits.retransmit_ms, k->now_ms);
-	k->counters.tx++;
+	msgid_out_sent(&sa->mid, s.p, s.len, k->limits.retransmit_ms, k->now_ms);
 	sa->sent_ms = k->now_ms;
-	k->env.send(k->env.ctx, &sa->path, k->out, len);
+	k->counters.tx += frag_send(&k->env, &sa->path, s.p, s.len);
+	free(s.cut);
 }
 
 void xchg_answer(struct ike *k, struct ike_sa *sa, struct xchg *x, struct wire_out *o)
 {
 	enum ike_sa_state to = x->to;
 	struct ike_path path = x->path;
-	size_t len = seal(k, sa, o);
+	struct sealed s = seal(k, sa, o, &path);
 
-	if (len == 0)
+	if (!s.p)
 		return;
-	msgid_in_answer(&sa->mid, k->out, len);
-	k->counters.tx++;
+	msgid_in_answer(&sa->mid, s.p, s.len);
 	sa->sent_ms = k->now_ms;
-	k->env.send(k->env.ctx, &path, k->out, len);
+	k->counters.tx += frag_send(&k->env, &path, s.p, s.len);
+	free(s.cut);
 	xchg_drop(k, sa, x);
 	if (to != IKE_SA_STATE_N)
 		step_to(k, sa, to);
