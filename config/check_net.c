@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "config/field.h"
 #include "config/index.h"
+#include "config/nearest.h"
 
 /* A network that an interface of ours stands in. */
 struct net {
@@ -183,6 +184,17 @@ static void check_via(struct load *l, const struct cfg_route *r)
 	char text[IP_STR], to[IP_STR];
 
 	set_path(l, "routes", "via", NULL);
+	if (r->to.addr.family && r->to.addr.family != r->via.family) {
+		load_error(l, load_line(l, &r->via), "%s is of another family than %s: write a router of the same",
+			   ip_str(&r->via, text), ip_prefix_str(&r->to, to));
+		return;
+	}
+	if (r->via_port[0]) {
+		if (!config_port(c, r->via_port))
+			nearest_name_error(l, load_line(l, &r->via), "port", "ports", r->via_port, c->port,
+					   sizeof(c->port[0]), c->n_ports);
+		return;
+	}
 	for (unsigned i = 0; i < c->n_ports; i++)
 		for (unsigned j = 0; j < c->port[i].n_addr; j++) {
 			if (ip_equal(&c->port[i].addr[j].addr, &r->via)) {
@@ -199,11 +211,6 @@ static void check_via(struct load *l, const struct cfg_route *r)
 			   "%s is on no port's network: write a neighbour's address, or give a port an "
 			   "address in its network",
 			   ip_str(&r->via, text));
-		return;
-	}
-	if (r->to.addr.family && r->to.addr.family != r->via.family) {
-		load_error(l, load_line(l, &r->via), "%s is of another family than %s: write a router of the same",
-			   ip_str(&r->via, text), ip_prefix_str(&r->to, to));
 		return;
 	}
 	if (check_is_end(in, &r->via))

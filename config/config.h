@@ -89,8 +89,9 @@ struct cfg_dataplane {
 
 struct cfg_route {
 	struct ip_prefix to;
-	struct ip_addr via;        /* family IP_NONE: none */
-	char tunnel[CFG_NAME_MAX]; /* "" : none. Exactly one of via, tunnel, blackhole */
+	struct ip_addr via;          /* family IP_NONE: none */
+	char via_port[CFG_NAME_MAX]; /* of a link-local via; else "" */
+	char tunnel[CFG_NAME_MAX];   /* "" : none. Exactly one of via, tunnel, blackhole */
 	bool blackhole;
 	uint8_t distance; /* 1..255, default 1 (eBGP: 20): of several routes to a prefix the usable one with the least counts */
 	unsigned line;

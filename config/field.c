@@ -191,12 +191,34 @@ void field_to(struct load *l, const struct tree_node *n, void *route)
 	field_prefix(l, n, false, &r->to);
 }
 
+/* "fe80::1%wan0": RFC 4007 11, with our name of the port. */
+static void read_scoped(struct load *l, const struct tree_node *n, struct cfg_route *r)
+{
+	const char *at = strchr(n->s, '%');
+	char host[IP_STR], show[80];
+	struct ip_addr a;
+
+	snprintf(host, sizeof(host), "%.*s", (int)(at ? at - n->s : IP_STR - 1), n->s);
+	if (ip_parse(host, &a) < 0)
+		load_error(l, n->line, "\"%s\" is not an address: write the next router's address", load_show(n, show));
+	else if (!at)
+		load_error(l, n->line, "%s is link-local: add the port that it is on: %s%%PORT", host, host);
+	else if (!field_is_link_local(&a))
+		load_error(l, n->line, "%s is not link-local, so its port is known: write %s", host, host);
+	else if (field_name(l, at + 1, n->line, r->via_port))
+		r->via = a;
+}
+
 void field_via(struct load *l, const struct tree_node *n, void *route)
 {
 	struct cfg_route *r = route;
+	struct ip_addr a;
 
 	load_mark(l, &r->via, n->line);
-	field_address(l, n, "the next router's address", &r->via);
+	if (n->kind == TREE_VALUE && (strchr(n->s, '%') || (ip_parse(n->s, &a) == 0 && field_is_link_local(&a))))
+		read_scoped(l, n, r);
+	else
+		field_address(l, n, "the next router's address", &r->via);
 }
 
 void field_route_tunnel(struct load *l, const struct tree_node *n, void *route)

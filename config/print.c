@@ -112,6 +112,8 @@ static void put_ports(FILE *f, const struct config *c)
 
 static void put_routes(FILE *f, const struct config *c)
 {
+	char text[IP_STR];
+
 	if (c->n_routes)
 		fputs("routes:\n", f);
 	for (unsigned i = 0; i < c->n_routes; i++) {
@@ -125,7 +127,10 @@ static void put_routes(FILE *f, const struct config *c)
 			fprintf(f, ", tunnel: %s", r->tunnel);
 		} else {
 			fputs(", via: ", f);
-			print_addr(f, &r->via);
+			if (r->via_port[0])
+				fprintf(f, "\"%s%%%s\"", ip_str(&r->via, text), r->via_port);
+			else
+				print_addr(f, &r->via);
 		}
 		if (r->distance != 1)
 			fprintf(f, ", distance: %u", r->distance);

@@ -88,7 +88,7 @@ static void want(struct feed *f, const struct ip_prefix *to, uint8_t owner, uint
 	(void)feed_cfg_add(f, &p, owner, distance, hop);
 }
 
-static void want_static(struct feed *f, const struct cfg_route *r)
+static void want_static(struct feed *f, const struct config *c, const struct cfg_route *r)
 {
 	struct feed_path path = {.peer = BGP_NO_PEER};
 	struct feed_hop key = {.kind = HOP_DROP};
@@ -103,6 +103,10 @@ static void want_static(struct feed *f, const struct cfg_route *r)
 				r->tunnel);
 			return;
 		}
+	} else if (r->via_port[0]) {
+		key.kind = HOP_NEIGHBOUR;
+		key.port = (uint16_t)(config_port(c, r->via_port) - c->port); /* check_net.c: it is there */
+		key.via = r->via;
 	} else if (!r->blackhole) {
 		path.way = feed_way_get(f, &r->via);
 		key.kind = HOP_VIA;
@@ -160,7 +164,7 @@ void feed_cfg_take(struct feed *f, const struct config *c)
 			f->cand[i].wanted = false;
 	want_addresses(f, c);
 	for (unsigned i = 0; i < c->n_routes; i++)
-		want_static(f, &c->route[i]);
+		want_static(f, c, &c->route[i]);
 	for (uint32_t i = 1; i < f->n_cand; i++)
 		if (f->cand[i].live && !f->cand[i].wanted)
 			feed_cfg_del(f, i);

@@ -17,6 +17,8 @@ static uint32_t key_hash(const struct feed_hop *k)
 
 	if (k->tunnel)
 		h ^= (uint64_t)k->tunnel->handle.slot << 40 ^ k->tunnel->handle.gen;
+	for (size_t i = 0; i < ip_size(k->via.family); i++)
+		h = (h ^ k->via.b[i]) * UINT64_C(0x100000001b3);
 	for (unsigned i = 0; i < k->n; i++) {
 		h ^= (uint64_t)k->path[i].way << 32 | k->path[i].peer;
 		h *= UINT64_C(0x9e3779b97f4a7c15);
@@ -29,7 +31,7 @@ static uint32_t key_hash(const struct feed_hop *k)
 static bool key_equal(const struct feed_hop *a, const struct feed_hop *b)
 {
 	return a->kind == b->kind && a->n == b->n && a->port == b->port && a->tunnel == b->tunnel &&
-	       (!a->n || !memcmp(a->path, b->path, a->n * sizeof(*a->path)));
+	       ip_equal(&a->via, &b->via) && (!a->n || !memcmp(a->path, b->path, a->n * sizeof(*a->path)));
 }
 
 static void rehash(struct feed *f)
@@ -99,7 +101,8 @@ static uint32_t make(struct feed *f, const struct feed_hop *key)
 		rehash(f);
 	i = place(f);
 	h = &f->hop[i];
-	*h = (struct feed_hop){.kind = key->kind, .n = key->n, .port = key->port, .tunnel = key->tunnel};
+	*h = (struct feed_hop){
+		.kind = key->kind, .n = key->n, .port = key->port, .via = key->via, .tunnel = key->tunnel};
 	if (h->n) {
 		h->path = xcalloc(h->n, sizeof(*h->path));
 		memcpy(h->path, key->path, h->n * sizeof(*h->path));
@@ -214,6 +217,9 @@ static uint8_t legs_now(const struct feed *f, const struct feed_hop *h, struct f
 		break;
 	case HOP_LINK:
 		leg[n++] = (struct feed_leg){.kind = MSG_NH_PORT, .port = h->port};
+		break;
+	case HOP_NEIGHBOUR:
+		leg[n++] = (struct feed_leg){.kind = MSG_NH_PORT, .port = h->port, .via = h->via};
 		break;
 	case HOP_LOCAL:
 		leg[n++] = (struct feed_leg){.kind = MSG_NH_LOCAL};

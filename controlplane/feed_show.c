@@ -72,6 +72,8 @@ static void describe(struct walk *w, uint32_t hop, uint8_t owner, uint8_t distan
 	w->cause[0] = '\0';
 	if (h->kind == HOP_VIA)
 		i->nexthop = f->way[h->path[0].way].addr;
+	else if (h->kind == HOP_NEIGHBOUR)
+		i->nexthop = h->via;
 	for (unsigned l = 0; l < h->n_leg; l++)
 		i->leg[l] = h->leg[l];
 	if (h->kind == HOP_TUNNEL && !h->n_leg)

@@ -55,10 +55,11 @@ struct feed_path {
 	uint32_t way, peer; /* peer: who told it; BGP_NO_PEER: the config */
 };
 
-enum hop_kind { HOP_FREE, HOP_DROP, HOP_TUNNEL, HOP_VIA, HOP_LINK, HOP_LOCAL, HOP_NET };
+enum hop_kind { HOP_FREE, HOP_DROP, HOP_TUNNEL, HOP_VIA, HOP_LINK, HOP_LOCAL, HOP_NET, HOP_NEIGHBOUR };
 
 struct feed_hop {
-	uint8_t kind; /* HOP_LINK: a port's network; HOP_LOCAL: an own address; HOP_NET: the network of an own address on no port */
+	uint8_t kind; /* HOP_LINK: a port's network; HOP_LOCAL: an own address; HOP_NET: the network of an own address on no port;
+			 HOP_NEIGHBOUR: a link-local address on a port */
 	uint8_t n;     /* paths */
 	uint8_t n_leg; /* 0: not usable */
 	uint8_t n_sent;
@@ -69,6 +70,7 @@ struct feed_hop {
 	bool usable;
 	uint8_t tries; /* refused in a row */
 	uint16_t port;
+	struct ip_addr via; /* NEIGHBOUR */
 	int err;
 	struct tunnel *tunnel;
 	struct feed_path *path; /* [n] */

@@ -184,6 +184,9 @@ static uint8_t hop_legs(struct look *l, struct level *at, const struct feed_hop 
 	case HOP_LINK:
 		all[n_all++] = (struct feed_leg){.kind = MSG_NH_PORT, .port = h->port, .via = w->addr};
 		break;
+	case HOP_NEIGHBOUR:
+		all[n_all++] = (struct feed_leg){.kind = MSG_NH_PORT, .port = h->port, .via = h->via};
+		break;
 	case HOP_TUNNEL:
 		if (feed_hop_tunnel_usable(h->tunnel))
 			all[n_all++] = (struct feed_leg){.kind = MSG_NH_TUNNEL, .tunnel = h->tunnel};

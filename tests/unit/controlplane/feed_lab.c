@@ -83,6 +83,8 @@ void lab_up(void)
 
 	memset(&lab, 0, sizeof(lab));
 	lab.cfg.n_ports = 2;
+	snprintf(lab.cfg.port[0].name, CFG_NAME_MAX, "wan0");
+	snprintf(lab.cfg.port[1].name, CFG_NAME_MAX, "lan0");
 	lab.cfg.port[0].n_addr = lab.cfg.port[1].n_addr = 1;
 	prefix(&lab.cfg.port[0].addr[0], "203.0.113.10/24");
 	prefix(&lab.cfg.port[1].addr[0], "192.168.2.1/24");
@@ -115,8 +117,15 @@ void lab_route(const char *to, const char *via, const char *tunnel, uint8_t dist
 	assert_true(lab.cfg.n_routes <= LAB_ROUTES);
 	memset(r, 0, sizeof(*r));
 	prefix(&r->to, to);
-	if (via)
+	if (via && strchr(via, '%')) {
+		char host[IP_STR];
+
+		snprintf(host, sizeof(host), "%.*s", (int)strcspn(via, "%"), via);
+		snprintf(r->via_port, sizeof(r->via_port), "%s", strchr(via, '%') + 1);
+		assert_int_equal(ip_parse(host, &r->via), 0);
+	} else if (via) {
 		assert_int_equal(ip_parse(via, &r->via), 0);
+	}
 	if (tunnel)
 		snprintf(r->tunnel, sizeof(r->tunnel), "%s", tunnel);
 	r->blackhole = !via && !tunnel;

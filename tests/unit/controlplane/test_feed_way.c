@@ -352,6 +352,31 @@ static void ipv6_goes_the_same_way(void **state)
 	feed_unwatch(rig.feed, &a);
 }
 
+static void a_link_local_router_is_known_by_its_port(void **state)
+{
+	struct ip_addr a;
+
+	(void)state;
+	lab_six();
+	lab_route("::/0", "fe80::1%wan0", NULL, 1);
+	lab_route("2001:db8:5::/48", "fe80::1%lan0", NULL, 1);
+	lab_route("2001:db8:6::/48", "2001:db8:5::9", NULL, 1); /* looked up by the one before */
+	lab_config();
+	assert_string_equal(lab_fib("::/0"), "fe80::1 port 0");
+	assert_string_equal(lab_fib("2001:db8:5::/48"), "fe80::1 port 1");
+	assert_string_equal(lab_fib("2001:db8:6::/48"), "fe80::1 port 1");
+	assert_int_equal(ip_parse("2001:db8:99::1", &a), 0);
+	feed_watch(rig.feed, &a);
+	lab_settle();
+	assert_true(lab_told("2001:db8:99::1")->reachable);
+	lab.cfg.n_routes = 0;
+	lab_route("::/0", "fe80::2%wan0", NULL, 1);
+	lab_config();
+	assert_string_equal(lab_fib("::/0"), "fe80::2 port 0");
+	assert_string_equal(lab_fib("2001:db8:5::/48"), "-");
+	feed_unwatch(rig.feed, &a);
+}
+
 static void the_families_do_not_resolve_each_other(void **state)
 {
 	struct ip_addr a;
@@ -493,6 +518,7 @@ int main(void)
 		T(a_peer_hears_which_way_and_why_not),
 		T(ipv6_goes_the_same_way),
 		T(the_families_do_not_resolve_each_other),
+		T(a_link_local_router_is_known_by_its_port),
 		T(prefixes_of_originate_are_told_of_while_they_are_there),
 		T(a_tangle_of_next_hops_holds_up_nobody),
 		T(resolve_says_what_the_data_plane_would_do),
