@@ -117,6 +117,7 @@ struct crypto_batch {
 	uint8_t owner;   /* worker */
 	uint16_t others; /* ops that are not AES-GCM */
 	uint16_t failed; /* ops whose result is not CRYPTO_OK */
+	uint16_t udp6;   /* encrypt: packets in UDP over IPv6, whose checksum waits for the cipher */
 	struct rte_mbuf *m[VEC_BURST];
 	void *sa[VEC_BURST];     /* struct sa_in or sa_out; crypto does not look at it */
 	uint64_t seq[VEC_BURST]; /* decrypt: the owner's */

@@ -7,6 +7,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/ecn.h"
+#include "dataplane/ip6.h"
 #include "dataplane/limit.h"
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
@@ -21,7 +22,7 @@ enum { TRAILER = 2 }; /* pad length, next header */
 /* The form of SA_FAST's packets, as constants. */
 static const struct crypto_form fast_form = {.iv_len = CRYPTO_IV, .icv_len = CRYPTO_ICV, .align = 4};
 
-enum { NEXT_IPV4 = 4, NEXT_NONE = 59 }; /* RFC 4303 2.6 */
+enum { NEXT_IPV4 = IPPROTO_IPIP, NEXT_IPV6 = IPPROTO_IPV6, NEXT_NONE = IPPROTO_NONE }; /* RFC 4303 2.6 */
 
 static struct sa_cold *cold_of(struct worker *w, const struct sa_in *sa)
 {
@@ -66,6 +67,32 @@ static __rte_always_inline bool len_ok(uint16_t len, const struct crypto_form f)
 	return len > bare && (len - bare) % f.align == 0;
 }
 
+/* IPv6's UDP checksum also guards the addresses, which have no other guard. All else the ICV guards better: so it is looked at only
+ * when the peer seems to have moved. None at all is fine for a tunnel: RFC 6935 5. */
+static bool udp6_ok(struct rte_mbuf *m, const struct sa_in *s, const uint8_t *esp)
+{
+	const struct rte_ipv6_hdr *ip = pkt_ip6(m);
+	const struct rte_udp_hdr *udp = (const void *)(esp - sizeof(*udp));
+
+	if (udp->dgram_cksum == 0 ||
+	    (memcmp(ip6_src(ip), s->remote6, sizeof(s->remote6)) == 0 && udp->src_port == s->remote_port_be))
+		return true;
+	return ip6_cksum(ip6_get(ip6_src(ip)), ip6_get(ip6_dst(ip)), IPPROTO_UDP, udp,
+			 rte_be_to_cpu_16(udp->dgram_len)) == 0;
+}
+
+/* Did it come to the address that the SA belongs to? RFC 4301 4.1 */
+static inline bool is_to(const struct sa_in *s, struct rte_mbuf *m)
+{
+	bool v6 = pkt_is_v6(m);
+
+	if (unlikely(v6 != ((s->flags & SA_V6) != 0)))
+		return false;
+	if (likely(!v6))
+		return s->local_be == pkt_ip(m)->dst_addr;
+	return ip6_equal(ip6_get(s->local6), ip6_get(ip6_dst(pkt_ip6(m))));
+}
+
 uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, uint16_t n)
 {
 	struct sad *sad = w->sad;
@@ -80,7 +107,7 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 		uint16_t len;
 
 		if (unlikely(sad_owner_in(sad, rte_be_to_cpu_32(spi_be)) != w->id || s->spi_be != spi_be ||
-			     s->local_be != pkt_ip(m[i])->dst_addr)) {
+			     !is_to(s, m[i]))) {
 			pkt->kind = PKT_CLEAR;
 			vec_push(&w->fwd, m[i]);
 			continue;
@@ -92,6 +119,10 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 		len = esp_len(m[i], pkt, esp);
 		if (unlikely(!(s->flags & SA_FAST ? len_ok(len, fast_form) : len_ok(len, crypto_forms[s->suite])))) {
 			lose(w, m[i], s, DROP_ESP_RUNT, MSG_SA_DROP_TRUNCATED);
+			continue;
+		}
+		if (unlikely((pkt->flags & (PKT_V6 | PKT_ENCAP)) == (PKT_V6 | PKT_ENCAP)) && !udp6_ok(m[i], s, esp)) {
+			lose(w, m[i], s, DROP_BAD_CHECKSUM, MSG_SA_DROP_MISC);
 			continue;
 		}
 		rte_prefetch0(&s->bitmap[rte_be_to_cpu_32(una_get32(esp + 4)) / 64 % REPLAY_WORDS]);
@@ -181,39 +212,53 @@ static inline bool pad_ok(const uint8_t *pad, uint8_t n)
 
 /* An authenticated packet came from another address, or in UDP from another port, than the last did: tell, once, and
  * only when it is the newest, so that a late packet of the old path does not turn it back. RFC 7296 2.23 */
-static __rte_noinline void peer_moved(struct worker *w, struct sa_in *s, const struct rte_ipv4_hdr *outer,
-				      uint16_t port_be)
+static __rte_noinline void peer_moved(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint16_t port_be)
 {
 	const struct sa_cold *c = cold_of(w, s);
+	bool v6 = pkt_is_v6(m);
 	struct msg_peer_moved e = {.sa = {spi_slot(rte_be_to_cpu_32(s->spi_be)), c->gen},
 				   .tunnel = c->tunnel,
-				   .family = 4,
+				   .family = v6 ? 6 : 4,
 				   .remote_port = rte_be_to_cpu_16(port_be)};
 
-	memcpy(e.remote, &outer->src_addr, 4);
+	if (v6)
+		memcpy(e.remote, ip6_src(pkt_ip6(m)), 16);
+	else
+		memcpy(e.remote, &pkt_ip(m)->src_addr, 4);
 	if (!worker_event(w, MSG_PEER_MOVED, &e, sizeof(e)))
 		return; /* said again with the next packet */
-	s->remote_be = outer->src_addr;
+	if (v6)
+		memcpy(s->remote6, e.remote, 16);
+	else
+		s->remote_be = pkt_ip(m)->src_addr;
 	if (port_be != 0)
 		s->remote_port_be = port_be;
 }
 
+static inline bool came_from(const struct sa_in *s, struct rte_mbuf *m)
+{
+	if (likely(!(s->flags & SA_V6)))
+		return pkt_ip(m)->src_addr == s->remote_be;
+	return ip6_equal(ip6_get(s->remote6), ip6_get(ip6_src(pkt_ip6(m))));
+}
+
+/* In transport mode the address is what the selectors name: only the port can move. */
 static inline void look_at_peer(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const uint8_t *esp)
 {
-	const struct rte_ipv4_hdr *outer = pkt_ip(m);
 	uint16_t port_be = 0;
+	bool same = came_from(s, m);
 
 	if (pkt_of(m)->flags & PKT_ENCAP)
 		port_be = ((const struct rte_udp_hdr *)(const void *)(esp - sizeof(struct rte_udp_hdr)))->src_port;
-	if (unlikely(outer->src_addr != s->remote_be || (port_be != 0 && port_be != s->remote_port_be)))
-		peer_moved(w, s, outer, port_be);
+	if (unlikely(!same || (port_be != 0 && port_be != s->remote_port_be)) && (same || !(s->flags & SA_TRANSPORT)))
+		peer_moved(w, s, m, port_be);
 }
 
-static __rte_noinline bool selected_slowly(const struct sa_cold *c, const void *ip, uint16_t total)
+static __rte_noinline bool selected_slowly(const struct sa_cold *c, const void *ip, uint16_t total, bool v6)
 {
 	struct selector_key k;
 
-	selector_key(&k, ip, total, false);
+	selector_key(&k, ip, total, v6);
 	return selector_match(c->ts, c->n_ts, MSG_DIR_IN, &k);
 }
 
@@ -222,7 +267,7 @@ static inline bool selected(struct worker *w, const struct sa_in *s, const struc
 	uint32_t src = rte_be_to_cpu_32(ip->src_addr), dst = rte_be_to_cpu_32(ip->dst_addr);
 
 	if (unlikely(s->flags & SA_SELECT))
-		return selected_slowly(cold_of(w, s), ip, total);
+		return selected_slowly(cold_of(w, s), ip, total, false);
 	return src - s->rlo <= s->rhi - s->rlo && dst - s->llo <= s->lhi - s->llo;
 }
 
@@ -231,33 +276,85 @@ struct fault {
 	uint8_t why, sa_why; /* enum stats_drop, enum msg_sa_drop; DROP_N: nothing */
 };
 
+/* ECN's verdict. RFC 6040 4.2 */
+static inline bool ecn_fine(struct worker *w, uint8_t verdict)
+{
+	if (unlikely(verdict & ECN_ODD))
+		w->count.ecn_odd++;
+	return likely(!(verdict & ECN_DROP));
+}
+
+static inline void unwrap(struct rte_mbuf *m, uint8_t *ip, uint16_t total, uint8_t flags)
+{
+	m->data_off = (uint16_t)(ip - (uint8_t *)m->buf_addr);
+	m->data_len = total;
+	m->pkt_len = total;
+	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = flags};
+}
+
+static const struct fault fine = {DROP_N, MSG_SA_DROP_N};
+
+/* An IPv6 packet of at most len octets; what follows it is TFC padding. RFC 4303 2.7 */
+static __rte_noinline struct fault open_ip6(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text,
+					    uint16_t len, uint8_t outer_tos)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)text;
+	uint16_t total;
+
+	if (unlikely(!parse_plain6(ip, len) && parse_ip6(ip, len) != DROP_N))
+		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
+	total = (uint16_t)(IP6_HDR + rte_be_to_cpu_16(ip->payload_len));
+	if (unlikely(!(s->flags & SA_ANY6) && !selected_slowly(cold_of(w, s), ip, total, true)))
+		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
+	if (unlikely(!ecn_fine(w, ecn_decap6(ip, outer_tos))))
+		return (struct fault){DROP_ECN, MSG_SA_DROP_MISC};
+	unwrap(m, text, total, PKT_DECAPPED | PKT_V6);
+	return fine;
+}
+
+/* Transport mode: len octets of protocol next, from and to the SA's own addresses. RFC 4301 4.1: no fragments */
+static __rte_noinline struct fault open_transport(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text,
+						  uint16_t len, uint8_t next)
+{
+	struct selector_key k;
+	const struct sa_cold *c = cold_of(w, s);
+
+	if (!transport_open(m, text, len, next))
+		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
+	selector_key(&k, rte_pktmbuf_mtod(m, const void *), m->data_len, pkt_is_v6(m));
+	if (k.fragment || !came_from(s, m) || !selector_match(c->ts, c->n_ts, MSG_DIR_IN, &k))
+		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
+	return fine;
+}
+
 static inline struct fault open_text(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op)
 {
 	const uint8_t *end = op->data + op->len;
 	const uint8_t pad = end[-2], next = end[-1];
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)op->data;
-	uint8_t outer_tos = pkt_ip(m)->type_of_service;
+	uint8_t outer_tos = likely(!pkt_is_v6(m)) ? pkt_ip(m)->type_of_service : ip6_tclass(pkt_ip6(m));
 	uint16_t len, total;
 
 	if (unlikely(pad + TRAILER > op->len || !pad_ok(end - TRAILER - pad, pad)))
 		return (struct fault){DROP_BAD_PAD, MSG_SA_DROP_PADDING};
 	if (unlikely(next == NEXT_NONE)) /* RFC 4303 2.6: a dummy, dropped without prejudice */
 		return (struct fault){DROP_DUMMY, MSG_SA_DROP_N};
-	if (unlikely(next != NEXT_IPV4))
-		return (struct fault){DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL};
 	len = (uint16_t)(op->len - TRAILER - pad);
+	if (unlikely(next != NEXT_IPV4 || s->flags & SA_TRANSPORT)) {
+		if (s->flags & SA_TRANSPORT)
+			return open_transport(w, s, m, op->data, len, next);
+		return next == NEXT_IPV6 ? open_ip6(w, s, m, op->data, len, outer_tos)
+					 : (struct fault){DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL};
+	}
 	if (unlikely(!parse_plain(ip, len) && parse_ip(ip, len, false) != DROP_N))
 		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
 	total = rte_be_to_cpu_16(ip->total_length); /* what follows is TFC padding: RFC 4303 2.7 */
 	if (unlikely(!selected(w, s, ip, total)))
 		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
-	if (unlikely(!ecn_decap(ip, outer_tos)))
+	if (unlikely(!ecn_fine(w, ecn_decap(ip, outer_tos))))
 		return (struct fault){DROP_ECN, MSG_SA_DROP_MISC};
-	m->data_off = (uint16_t)(op->data - (uint8_t *)m->buf_addr);
-	m->data_len = total;
-	m->pkt_len = total;
-	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_DECAPPED};
-	return (struct fault){DROP_N, MSG_SA_DROP_N};
+	unwrap(m, op->data, total, PKT_DECAPPED);
+	return fine;
 }
 
 /* Counters and limits, once per run of packets of one SA. */

@@ -6,7 +6,9 @@
 #include <rte_udp.h>
 
 #include "dataplane/drop.h"
+#include "dataplane/ecn.h"
 #include "dataplane/fwd.h"
+#include "dataplane/ip6.h"
 #include "dataplane/limit.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
@@ -20,26 +22,24 @@ enum {
 	TRAILER = 2,    /* pad length, next header */
 	FRAME_HDR = 14, /* what neigh_rewrite() puts in front */
 	OUTER_TTL = 64,
-	NEXT_IPV4 = 4,
 };
 
-/* Traffic for a tunnel that has no TX SA: ask for one, once a second and tunnel. RFC 4301 5.1 */
-static __rte_noinline void no_sa(struct worker *w, struct rte_mbuf *m, uint32_t tunnel)
+/* Traffic for a child that has no TX SA: ask for one, once a second and child. RFC 4301 5.1 */
+static void no_sa(struct worker *w, struct rte_mbuf *m, uint32_t tunnel, uint8_t child, const struct selector_key *k)
 {
-	const struct rte_ipv4_hdr *ip = pkt_ip(m);
-	uint64_t *last = &w->sad->no_sa_tsc[tunnel];
-	uint16_t ihl = pkt_ihl(ip);
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t *last = &w->sad->child[tunnel][child].no_sa_tsc;
 	struct msg_no_sa e = {.tunnel = {tunnel, atomic_load_explicit(&w->sad->conf[tunnel].gen, memory_order_acquire)},
-			      .family = 4,
-			      .proto = ip->next_proto_id};
+			      .family = k->family,
+			      .proto = k->proto_known ? k->proto : 0,
+			      .child = child};
 
 	if (e.tunnel.gen != 0 && (*last == 0 || w->now_tsc - *last >= w->tsc_hz)) {
-		memcpy(e.src, &ip->src_addr, 4);
-		memcpy(e.dst, &ip->dst_addr, 4);
-		if ((ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) && m->data_len >= ihl + 4 &&
-		    (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) == 0) {
-			e.src_port = rte_be_to_cpu_16(una_get16((const uint8_t *)ip + ihl));
-			e.dst_port = rte_be_to_cpu_16(una_get16((const uint8_t *)ip + ihl + 2));
+		memcpy(e.src, ip + (k->family == 6 ? 8 : 12), k->family == 6 ? 16 : 4);
+		memcpy(e.dst, ip + (k->family == 6 ? 24 : 16), k->family == 6 ? 16 : 4);
+		if (k->ports_known && !k->one_port) {
+			e.src_port = k->sport;
+			e.dst_port = k->dport;
 		}
 		if (worker_event(w, MSG_NO_SA, &e, sizeof(e)))
 			*last = w->now_tsc;
@@ -54,19 +54,83 @@ static __rte_noinline void lose(struct worker *w, struct rte_mbuf *m, const stru
 	drop(w, m, why);
 }
 
-/* Too big for the SA: fragments in w->ready, or lost. */
-static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+/* May it travel by this SA? DROP_N, or why not. RFC 4301 5.1; 7: where ports count, no later fragment may */
+static __rte_noinline enum stats_drop selected(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
 {
-	if (fwd_fit(w, m, s->mtu, &w->ready) == 0)
-		w->sad->cold_out[s->slot].drop[MSG_SA_DROP_MISC]++;
+	const struct sa_cold *c = &w->sad->cold_out[s->slot];
+	bool v6 = pkt_is_v6(m);
+	struct selector_key k;
+	uint16_t at;
+
+	if (v6 && s->flags & SA_ANY6)
+		return DROP_N;
+	selector_key(&k, rte_pktmbuf_mtod(m, const void *), m->data_len, v6);
+	if (s->flags & SA_TRANSPORT && k.fragment)
+		return DROP_FRAGMENT;
+	if (s->flags & SA_TRANSPORT && (!transport_fits(s, m, &k) || transport_head(m, &at) == 0))
+		return DROP_TS_MISMATCH;
+	return selector_match(c->ts, c->n_ts, MSG_DIR_OUT, &k) ? DROP_N : DROP_TS_MISMATCH;
 }
 
-static __rte_noinline bool selected(const struct sa_cold *c, struct rte_mbuf *m)
+/* Not stopped, and selected; or it is lost. */
+static inline bool usable(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
 {
+	enum stats_drop why;
+
+	if (unlikely(s->flags & SA_STOPPED)) {
+		lose(w, m, s, limit_reason_out(s), MSG_SA_DROP_INVALID_SA);
+		return false;
+	}
+	if (likely(s->flags & SA_ANY && !pkt_is_v6(m)))
+		return true;
+	why = selected(w, m, s);
+	if (unlikely(why != DROP_N))
+		lose(w, m, s, why, MSG_SA_DROP_TS);
+	return why == DROP_N;
+}
+
+/* The TX SA of one child, made for this generation of the tunnel; NULL: none. */
+static struct sa_out *sa_of(struct sad *sad, uint32_t tunnel, uint8_t child)
+{
+	uint32_t slot = atomic_load_explicit(&sad->child[tunnel][child].tx, memory_order_acquire);
+	uint32_t gen = atomic_load_explicit(&sad->tunnel[tunnel].gen, memory_order_relaxed);
+
+	return slot != SAD_NO_SLOT && sad->out[slot].tunnel_gen == gen ? &sad->out[slot] : NULL;
+}
+
+/* The slow way to an SA: there are several children, or there is none. They are asked in the order of the config, as the entries of an SPD
+ * are (RFC 4301 4.4.1): the first one that names the packet has it, and when its SA is not there the packet waits for that and takes
+ * no other. NULL: it is lost. */
+static __rte_noinline struct sa_out *pick(struct worker *w, struct rte_mbuf *m, uint32_t tunnel)
+{
+	struct sad *sad = w->sad;
+	const struct sad_tunnel_conf *conf = &sad->conf[tunnel];
+	bool ours = sad_owner_tunnel(sad, tunnel) == w->id;
+	uint8_t n = atomic_load_explicit(&sad->tunnel[tunnel].n_children, memory_order_relaxed);
 	struct selector_key k;
 
-	selector_key(&k, pkt_ip(m), m->data_len, false);
-	return selector_match(c->ts, c->n_ts, MSG_DIR_OUT, &k);
+	selector_key(&k, rte_pktmbuf_mtod(m, const void *), m->data_len, pkt_is_v6(m));
+	for (uint8_t i = 0; i < n && i < MSG_CHILDREN_MAX; i++) {
+		struct sa_out *s = ours ? sa_of(sad, tunnel, i) : NULL;
+
+		if (s == NULL && sad_tunnel_names(conf, i, MSG_DIR_OUT, &k)) {
+			no_sa(w, m, tunnel, i, &k);
+			return NULL;
+		}
+		if (s != NULL && (n == 1 || selected(w, m, s) == DROP_N))
+			return usable(w, m, s) ? s : NULL;
+	}
+	drop(w, m, DROP_TS_MISMATCH);
+	return NULL;
+}
+
+/* Too big for the SA: fragments in w->ready, or lost. In transport mode fragments come after the cipher. RFC 4301 4.1, 7 */
+static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+{
+	if (s->flags & SA_TRANSPORT && !pkt_is_v6(m) && !(pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)))
+		vec_give(w, &w->ready, m);
+	else if (fwd_fit(w, m, s->mtu, &w->ready) == 0)
+		w->sad->cold_out[s->slot].drop[MSG_SA_DROP_MISC]++;
 }
 
 void esp_out_lookup(struct worker *w)
@@ -83,18 +147,13 @@ void esp_out_lookup(struct worker *w)
 
 		if (unlikely(slot == SAD_NO_SLOT || sad_owner_tunnel(sad, tunnel) != w->id ||
 			     sad->out[slot].tunnel_gen != atomic_load_explicit(&t->gen, memory_order_relaxed))) {
-			no_sa(w, m, tunnel);
-			continue;
-		}
-		s = &sad->out[slot];
-		if (unlikely(s->flags & SA_STOPPED)) {
-			lose(w, m, s, limit_reason_out(s), MSG_SA_DROP_INVALID_SA);
-			continue;
-		}
-		if (!(s->flags & SA_ANY) &&
-		    unlikely(!selected(&sad->cold_out[slot], m))) {
-			lose(w, m, s, DROP_TS_MISMATCH, MSG_SA_DROP_TS);
-			continue;
+			s = pick(w, m, tunnel);
+			if (s == NULL)
+				continue;
+		} else {
+			s = &sad->out[slot];
+			if (unlikely(!usable(w, m, s)))
+				continue;
 		}
 		if (unlikely(m->data_len > s->mtu))
 			fit(w, m, s);
@@ -112,17 +171,14 @@ static inline uint16_t fold(uint32_t sum)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-/* The outer IPv4 header, 20 octets at p; total: octets of the outer packet. TOS is the inner one's, ECN included (RFC
- * 6040 4.1, normal mode). A packet that may be fragmented on its way has an identification of its own (RFC 6864 4.3).
- */
-static inline void outer_ip(struct worker *w, const struct sa_out *s, uint8_t *p, const struct rte_ipv4_hdr *inner,
+/* The outer IPv4 header, 20 octets at p; total: octets of the outer packet. A packet that may be fragmented on its way has an
+ * identification of its own (RFC 6864 4.3). */
+static inline void outer_ip(struct worker *w, const struct sa_out *s, uint8_t *p, uint8_t tos, bool inner_df,
 			    uint16_t total)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p;
-	bool df = s->df == MSG_DF_COPY ? (inner->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) != 0
-				       : s->df == MSG_DF_SET;
+	bool df = s->df == MSG_DF_COPY ? inner_df : s->df == MSG_DF_SET;
 	uint16_t id = df ? 0 : w->ip_id++, frag = df ? RTE_IPV4_HDR_DF_FLAG : 0;
-	uint8_t tos = inner->type_of_service;
 
 	ip->version_ihl = RTE_IPV4_VHL_DEF;
 	ip->type_of_service = tos;
@@ -136,7 +192,42 @@ static inline void outer_ip(struct worker *w, const struct sa_out *s, uint8_t *p
 	ip->dst_addr = s->dst_be;
 }
 
-/* RFC 3948 2.1: the checksum is 0. */
+/* The outer IPv6 header. RFC 4301 5.1.2.2 */
+static inline void outer_ip6(const struct sa_out *s, uint8_t *p, uint8_t tclass, uint16_t total)
+{
+	una_put32(p, IP6_VERSION | rte_cpu_to_be_32((uint32_t)tclass << 20) | s->flow_be);
+	una_put16(p + 4, rte_cpu_to_be_16((uint16_t)(total - IP6_HDR)));
+	p[6] = s->flags & SA_ENCAP ? IPPROTO_UDP : IPPROTO_ESP;
+	p[7] = OUTER_TTL;
+	memcpy(p + 8, s->src6, 16);
+	memcpy(p + 24, s->dst6, 16);
+}
+
+/* Transport mode: the packet's own header of head octets, moved to p. RFC 4303 3.1.1 */
+static void outer_own(const struct sa_out *s, uint8_t *p, const uint8_t *was, uint16_t head, uint16_t next_at,
+		      uint16_t total)
+{
+	uint8_t next = s->flags & SA_ENCAP ? IPPROTO_UDP : IPPROTO_ESP;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p;
+
+	memmove(p, was, head);
+	p[next_at] = next;
+	if (s->flags & SA_V6) {
+		una_put16(p + 4, rte_cpu_to_be_16((uint16_t)(total - IP6_HDR)));
+		return;
+	}
+	ip->total_length = rte_cpu_to_be_16(total);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, head);
+}
+
+/* DSCP as the inner one or as configured; ECN as the inner one (RFC 6040 4.1, normal mode). RFC 2983 3 */
+static inline uint8_t outer_tos(const struct sa_out *s, uint8_t inner)
+{
+	return s->dscp == MSG_DSCP_COPY ? inner : (uint8_t)(s->dscp << 2 | (inner & ECN_MASK));
+}
+
+/* RFC 3948 2.1: the checksum is 0. In IPv6 it is not, but that has to wait for the cipher: udp6_cksum(). */
 static inline void outer_udp(const struct sa_out *s, uint8_t *p, uint16_t len)
 {
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)p;
@@ -167,18 +258,55 @@ static const struct crypto_form fast_form = {.iv_len = CRYPTO_IV, .icv_len = CRY
 /* RFC 4303 2.4 */
 static const uint8_t padding[CRYPTO_ALIGN_MAX] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/* Wrap one packet and describe the cipher's work on it. The IV of AEADs is the sequence number: it never repeats under this
- * key, which is all that RFC 4106 3.1 asks for. Inlined twice: f's and fast's values are constants for SA_FAST. */
-static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
-				     struct crypto_op *op, const struct crypto_form f, bool fast)
+/* What goes around the text. */
+struct coat {
+	uint16_t ip_len;  /* octets of the header in front of ESP or UDP */
+	uint16_t keep;    /* transport mode: the same, of the packet's own */
+	uint16_t next_at; /* in it: the octet that says what follows */
+	uint8_t next;     /* what the text is. RFC 4303 2.6 */
+	bool plain;       /* IPv4 in IPv4, DSCP copied */
+};
+static const struct coat plain_coat = {.ip_len = IP_HDR, .next = IPPROTO_IPIP, .plain = true};
+
+static inline struct coat coat_of(const struct sa_out *s, struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *inner = pkt_ip(m);
+	struct coat c = {.ip_len = s->flags & SA_V6 ? IP6_HDR : IP_HDR,
+			 .next = pkt_is_v6(m) ? IPPROTO_IPV6 : IPPROTO_IPIP};
+
+	if (unlikely(s->flags & SA_TRANSPORT)) {
+		c.keep = c.ip_len = transport_head(m, &c.next_at);
+		c.next = rte_pktmbuf_mtod(m, const uint8_t *)[c.next_at];
+	}
+	return c;
+}
+
+/* Every outer header but the plain one. */
+static inline void outer_any(struct worker *w, const struct sa_out *s, uint8_t *p, struct rte_mbuf *m,
+			     const struct coat c, uint16_t total)
+{
+	bool v6 = pkt_is_v6(m), df = v6 || pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	uint8_t tos = outer_tos(s, v6 ? ip6_tclass(pkt_ip6(m)) : pkt_ip(m)->type_of_service);
+
+	if (unlikely(c.keep != 0))
+		outer_own(s, p, rte_pktmbuf_mtod(m, const uint8_t *), c.keep, c.next_at, total);
+	else if (s->flags & SA_V6)
+		outer_ip6(s, p, tos, total);
+	else
+		outer_ip(w, s, p, tos, df, total);
+}
+
+/* Wrap one packet and describe the cipher's work on it. The IV of AEADs is the sequence number: it never repeats under this
+ * key, which is all that RFC 4106 3.1 asks for. Inlined thrice: the values of f, fast and c are constants for SA_FAST, those of f and fast
+ * for all AES-GCM. */
+static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
+				     struct crypto_op *op, const struct crypto_form f, bool fast, const struct coat c)
+{
 	const uint16_t head_len = (uint16_t)(sizeof(struct rte_esp_hdr) + f.iv_len);
-	uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *), *esp = text - head_len;
-	uint16_t len = m->data_len, pad = (uint16_t)(-(len + TRAILER) & (f.align - 1)),
+	uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *) + c.keep, *esp = text - head_len;
+	uint16_t len = (uint16_t)(m->data_len - c.keep), pad = (uint16_t)(-(len + TRAILER) & (f.align - 1)),
 		 text_len = (uint16_t)(len + pad + TRAILER);
 	uint16_t esp_len = (uint16_t)(head_len + text_len + f.icv_len);
-	uint16_t udp_len = s->flags & SA_ENCAP ? UDP_HDR : 0, total = (uint16_t)(IP_HDR + udp_len + esp_len);
+	uint16_t udp_len = s->flags & SA_ENCAP ? UDP_HDR : 0, total = (uint16_t)(c.ip_len + udp_len + esp_len);
 	uint64_t iv = rte_cpu_to_be_64(seq);
 	/* SPI and sequence number, from registers both times: a load behind two narrower stores would stall */
 	uint64_t head = s->spi_be | (uint64_t)rte_cpu_to_be_32((uint32_t)seq) << 32;
@@ -188,13 +316,17 @@ static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, s
 	else
 		memcpy(text + len, padding, sizeof(padding)); /* so are 16: room(), at least 3 + 2 + 12 */
 	text[len + pad] = (uint8_t)pad;
-	text[len + pad + 1] = NEXT_IPV4;
+	text[len + pad + 1] = c.next;
+	if (c.plain)
+		outer_ip(w, s, esp - udp_len - IP_HDR, pkt_ip(m)->type_of_service,
+			 pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG), total);
+	else /* before the ESP header, which overwrites the packet's own */
+		outer_any(w, s, esp - udp_len - c.ip_len, m, c, total);
 	una_put64(esp, head);
 	if (fast)
 		una_put64(esp + 8, iv);
 	else
 		put_iv(s, esp + 8, seq);
-	outer_ip(w, s, esp - udp_len - IP_HDR, inner, total);
 	if (udp_len != 0)
 		outer_udp(s, esp - UDP_HDR, (uint16_t)(UDP_HDR + esp_len));
 	op->data = text;
@@ -211,28 +343,38 @@ static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, s
 		una_put32(op->aad, s->spi_be);
 		una_put64(op->aad + 4, iv); /* RFC 4303 2.2.1: all 64 bits count */
 	}
-	m->data_off = (uint16_t)(m->data_off - head_len - udp_len - IP_HDR);
+	m->data_off = (uint16_t)(m->data_off + c.keep - head_len - udp_len - c.ip_len);
 	m->data_len = total;
 	m->pkt_len = total;
 }
 
-/* Every SA that is not SA_FAST. */
+/* Every packet that is not IPv4 for an SA_FAST. */
 static __rte_noinline void wrap_rare(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
 				     struct crypto_batch *b, uint16_t at)
 {
 	const struct crypto_form f = {.iv_len = s->iv_len, .icv_len = s->icv_len, .align = s->align};
 
-	wrap(w, s, m, seq, &b->op[at], f, false);
+	if (likely(s->suite < CRYPTO_GCM_N && !(s->flags & SA_ESN)))
+		wrap(w, s, m, seq, &b->op[at], fast_form, true, coat_of(s, m));
+	else
+		wrap(w, s, m, seq, &b->op[at], f, false, coat_of(s, m));
 	b->others = (uint16_t)(b->others + (s->suite >= CRYPTO_GCM_N));
+	b->udp6 = (uint16_t)(b->udp6 + ((s->flags & (SA_V6 | SA_ENCAP)) == (SA_V6 | SA_ENCAP)));
 }
 
 static inline bool room(const struct rte_mbuf *m, const struct sa_out *s)
 {
-	unsigned front =
-		FRAME_HDR + IP_HDR + (s->flags & SA_ENCAP ? UDP_HDR : 0) + sizeof(struct rte_esp_hdr) + s->iv_len;
+	unsigned front = FRAME_HDR + (s->flags & SA_FAST ? IP_HDR : IP6_HDR) + (s->flags & SA_ENCAP ? UDP_HDR : 0) +
+			 sizeof(struct rte_esp_hdr) + s->iv_len;
 	unsigned behind = s->align - 1u + TRAILER + s->icv_len;
 
 	return m->data_off >= front && (unsigned)m->buf_len - m->data_off - m->data_len >= behind;
+}
+
+static inline uint8_t outer_flags(const struct sa_out *s)
+{
+	_Static_assert(SA_V6 == PKT_V6 << 2, "a shift turns one into the other");
+	return (uint8_t)(PKT_OWN | PKT_OUTER | (s->flags & SA_V6) >> 2);
 }
 
 void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, uint16_t n, struct crypto_batch *b)
@@ -240,7 +382,7 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 	uint32_t octets = 0;
 	uint16_t kept = 0;
 
-	b->others = 0;
+	b->others = b->udp6 = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sa_out *s = sa[i];
 		uint64_t seq = s->seq + 1;
@@ -252,11 +394,11 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 		} else {
 			s->seq = seq;
 			octets += m[i]->data_len;
-			if (likely(s->flags & SA_FAST))
-				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true);
+			if (likely(s->flags & SA_FAST && !pkt_is_v6(m[i])))
+				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat);
 			else
 				wrap_rare(w, s, m[i], seq, b, kept);
-			*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER};
+			*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = outer_flags(s)};
 			b->m[kept] = m[i];
 			b->sa[kept++] = s;
 		}
@@ -287,12 +429,33 @@ static __rte_noinline uint16_t keep_sound(struct worker *w, struct crypto_batch 
 	return kept;
 }
 
+/* UDP checksums of ESP over IPv6, which cover what the cipher has made. RFC 6935 5 would let a tunnel send none; receivers drop such
+ * datagrams unless they were told to take them (RFC 8200 8.1), which nothing in IKE can, and neither RFC 3948 2.1 nor 7296 asks for it. */
+static __rte_noinline void udp6_cksum(struct rte_mbuf **m, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_ipv6_hdr *ip = pkt_ip6(m[i]);
+		uint8_t *udp = rte_pktmbuf_mtod(m[i], uint8_t *);
+		struct ip6_chain c;
+		uint16_t sum;
+
+		if (!pkt_is_v6(m[i]) || ip6_walk(ip, m[i]->data_len, &c) != DROP_N || c.proto != IPPROTO_UDP)
+			continue;
+		udp += c.off;
+		sum = ip6_cksum(ip6_get(ip6_src(ip)), ip6_get(ip6_dst(ip)), IPPROTO_UDP, udp,
+				(uint32_t)(m[i]->data_len - c.off));
+		una_put16(udp + 6, sum == 0 ? 0xffff : sum);
+	}
+}
+
 uint16_t esp_out_finish(struct worker *w, struct crypto_batch *b, struct rte_mbuf **m)
 {
 	uint16_t n = b->n;
 
 	if (unlikely(b->failed != 0))
 		n = keep_sound(w, b);
+	if (unlikely(b->udp6 != 0))
+		udp6_cksum(b->m, n);
 	memcpy(m, b->m, n * sizeof(m[0]));
 	w->count.esp_out += n;
 	b->n = 0;

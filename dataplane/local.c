@@ -93,7 +93,13 @@ static void local_one(struct worker *w, struct rte_mbuf *m)
 
 void local_burst(struct worker *w)
 {
-	for (uint16_t i = 0; i < w->local.n; i++)
-		local_one(w, w->local.m[i]);
+	bool transport = transport_any(&w->sad->transport);
+
+	for (uint16_t i = 0; i < w->local.n; i++) {
+		if (transport && transport_bare(w, w->local.m[i]))
+			drop(w, w->local.m[i], DROP_CLEAR_TO_PROTECTED);
+		else
+			local_one(w, w->local.m[i]);
+	}
 	w->local.n = 0;
 }

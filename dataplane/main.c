@@ -161,7 +161,7 @@ static uint64_t memory(const struct config *c, const struct port_set *ports)
 {
 	uint64_t sas = (uint64_t)c->dataplane.sa_max *
 		       (sizeof(struct sa_in) + sizeof(struct sa_out) + 2 * sizeof(struct sa_cold) + 16);
-	uint64_t tunnels = (uint64_t)n_tunnels(c) * (sizeof(struct sad_tunnel) + sizeof(struct sad_tunnel_conf) + 16);
+	uint64_t tunnels = (uint64_t)n_tunnels(c) * SAD_TUNNEL_SIZE;
 	uint64_t mbufs =
 		(uint64_t)n_mbufs(c, ports) * (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + port_room(ports) + 192);
 	uint64_t workers = c->dataplane.n_workers * (sizeof(struct worker) + sizeof(struct punt) + (128u << 10));

@@ -16,13 +16,16 @@
 enum {
 	SA_LIVE = 1 << 0,
 	SA_ENCAP = 1 << 1,   /* out: wrap in UDP */
-	SA_SELECT = 1 << 2,  /* more than one pair, a protocol or ports: ask selector_match() */
+	SA_SELECT = 1 << 2,  /* IPv4: more than one pair, none, a protocol or ports: ask selector_match() */
 	SA_STOPPED = 1 << 3, /* a hard limit was reached: nothing passes any more */
-	SA_ANY = 1 << 4,     /* selectors let everything pass */
-	SA_FAST = 1 << 5, /* AES-GCM, tunnel mode, IPv4 outside, no ESN: the packet's form is known without looking */
+	SA_ANY = 1 << 4,     /* selectors let all IPv4 pass */
+	SA_FAST =
+		1
+		<< 5, /* AES-GCM, tunnel mode, IPv4 outside, DSCP copied, no ESN: the packet's form is known without looking */
 	SA_ESN = 1 << 6,
 	SA_TRANSPORT = 1 << 7,
-	SA_V6 = 1 << 8, /* the outer addresses are IPv6: in the line for rare kinds */
+	SA_V6 = 1 << 8,   /* the outer addresses are IPv6: in the line for rare kinds */
+	SA_ANY6 = 1 << 9, /* selectors let all IPv6 pass; without it, selector_match() */
 };
 
 struct sa_out {
@@ -48,8 +51,9 @@ struct sa_out {
 	/* line 17, for SAs that are not SA_FAST */
 	uint8_t src6[16], dst6[16];     /* SA_V6 */
 	uint8_t iv_mask[CRYPTO_IV_MAX]; /* CBC: random, hides the counter that becomes the IV */
+	uint32_t flow_be;               /* SA_V6: flow label, of 20 bits */
 	uint8_t child;                  /* of its tunnel */
-	uint8_t pad[15];
+	uint8_t pad[11];
 	uint8_t pad2[64]; /* line 18 */
 };
 
@@ -60,7 +64,7 @@ struct sa_in {
 	uint64_t head;      /* highest number authenticated */
 	int64_t bytes_left; /* as in sa_out */
 	int64_t packets_left;
-	/* first pair of selectors, host order: inner source in [rlo, rhi], destination in [llo, lhi] */
+	/* the IPv4 pair of selectors that decides alone, host order: inner source in [rlo, rhi], destination in [llo, lhi] */
 	uint32_t rlo, rhi, llo, lhi;
 	uint32_t salt;
 	uint32_t remote_be;      /* where the last authenticated packet came from */

@@ -18,6 +18,7 @@ enum {
 	UDP_HDR = 8,
 	ESP_HDR = 8,
 	ESP_TRAILER = 2,
+	ESP_ALIGN_MIN = 4, /* RFC 4303 2.4 */
 	OUTER_TTL = 64,
 	MTU_MIN = 68, /* RFC 791 3.2 */
 };
@@ -43,9 +44,10 @@ struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node)
 	s->owner_out = table(n_sas, sizeof(*s->owner_out), numa_node);
 	s->tunnel = table(n_tunnels, sizeof(*s->tunnel), numa_node);
 	s->conf = table(n_tunnels, sizeof(*s->conf), numa_node);
-	s->no_sa_tsc = table(n_tunnels, sizeof(*s->no_sa_tsc), numa_node);
+	s->child = table(n_tunnels, sizeof(*s->child), numa_node);
+	s->transport.tunnel = table(n_tunnels, sizeof(*s->transport.tunnel), numa_node);
 	if (!s->in || !s->out || !s->cold_in || !s->cold_out || !s->owner_in || !s->owner_out || !s->tunnel ||
-	    !s->conf || !s->no_sa_tsc) {
+	    !s->conf || !s->child || !s->transport.tunnel) {
 		sad_free(s);
 		return NULL;
 	}
@@ -56,6 +58,8 @@ struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node)
 	for (uint32_t i = 0; i < n_tunnels; i++) {
 		atomic_init(&s->tunnel[i].tx, SAD_NO_SLOT);
 		atomic_init(&s->tunnel[i].owner, SAD_NOBODY);
+		for (unsigned k = 0; k < MSG_CHILDREN_MAX; k++)
+			atomic_init(&s->child[i][k].tx, SAD_NO_SLOT);
 	}
 	return s;
 }
@@ -76,7 +80,8 @@ void sad_free(struct sad *s)
 	rte_free((void *)s->owner_out);
 	rte_free(s->tunnel);
 	rte_free(s->conf);
-	rte_free(s->no_sa_tsc);
+	rte_free(s->child);
+	rte_free(s->transport.tunnel);
 	rte_free(s);
 }
 
@@ -88,44 +93,17 @@ static uint32_t addr_be(const uint8_t a[16])
 	return v;
 }
 
-int sad_tunnel_set(struct sad *s, const struct msg_tunnel_set *m, uint8_t n_workers)
+/* An SA of the tunnel's own kind. In transport mode all selectors are of the outer family: the packet keeps its header. */
+static bool tunnel_allows(const struct sad_tunnel_conf *c, const struct msg_sa_add *m)
 {
-	struct sad_tunnel_conf *c;
-	struct sad_tunnel *t;
+	bool transport = m->flags & MSG_SA_TRANSPORT;
 
-	if (m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0 || m->family != 4 || m->worker >= n_workers ||
-	    m->df >= MSG_DF_N || m->port >= WORKER_PORTS_MAX || (m->mtu != 0 && m->mtu < MTU_MIN))
-		return -EINVAL;
-	c = &s->conf[m->tunnel.slot];
-	t = &s->tunnel[m->tunnel.slot];
-	/* Another worker must never send with an SA of the old one, whose packets may still be on their way: two writers
-	 * of one sequence number. The tunnel waits for an SA of its new owner. */
-	if (atomic_load_explicit(&t->owner, memory_order_relaxed) != m->worker)
-		atomic_store_explicit(&t->tx, SAD_NO_SLOT, memory_order_relaxed);
-	/* 0 while the rest changes: an install that reads in between sees no tunnel, and the control plane's order
-	 * (set, ACK, then install) rules that out anyway */
-	atomic_store_explicit(&c->gen, 0, memory_order_release);
-	c->local_be = addr_be(m->local);
-	c->mtu = m->mtu;
-	c->port = m->port;
-	c->df = m->df;
-	memcpy(c->name, m->name, sizeof(c->name));
-	c->name[sizeof(c->name) - 1] = '\0';
-	atomic_store_explicit(&c->gen, m->tunnel.gen, memory_order_release);
-	atomic_store_explicit(&t->gen, m->tunnel.gen, memory_order_relaxed);
-	atomic_store_explicit(&t->owner, m->worker, memory_order_release);
-	return 0;
-}
-
-int sad_tunnel_del(struct sad *s, struct msg_handle h)
-{
-	if (h.slot >= s->n_tunnels || h.gen == 0 ||
-	    atomic_load_explicit(&s->conf[h.slot].gen, memory_order_relaxed) != h.gen)
-		return -ENOENT;
-	atomic_store_explicit(&s->tunnel[h.slot].owner, SAD_NOBODY, memory_order_release);
-	atomic_store_explicit(&s->tunnel[h.slot].gen, 0, memory_order_relaxed);
-	atomic_store_explicit(&s->conf[h.slot].gen, 0, memory_order_release);
-	return 0;
+	if (m->family != c->family || transport != (c->mode == MSG_MODE_TRANSPORT) || m->child >= c->n_children)
+		return false;
+	for (unsigned i = 0; i < m->n_ts; i++)
+		if (transport ? m->ts[i].family != m->family : m->ts[i].family != 4 && m->ts[i].family != 6)
+			return false;
+	return true;
 }
 
 /* What both directions ask of an SA. */
@@ -137,24 +115,25 @@ static int add_check(struct worker *w, const struct msg_sa_add *m, enum crypto_s
 	if (found < 0)
 		return found;
 	*suite = (enum crypto_suite)found;
-	if (m->family != 4 || (m->flags & ~(MSG_SA_ENCAP_UDP | MSG_SA_ESN)) != 0)
-		return -ENOTSUP;
 	if (m->sa.slot >= s->n_sas || m->sa.gen == 0 || m->spi <= 255 || m->n_ts == 0 || m->n_ts > MSG_TS_MAX ||
 	    m->key_len != crypto_key_len(*suite) || m->tunnel.slot >= s->n_tunnels || m->tunnel.gen == 0)
 		return -EINVAL;
-	for (unsigned i = 0; i < m->n_ts; i++)
-		if (m->ts[i].family != 4)
-			return -ENOTSUP;
 	if (atomic_load_explicit(&s->conf[m->tunnel.slot].gen, memory_order_acquire) != m->tunnel.gen)
 		return -ENOENT;
 	if (sad_owner_tunnel(s, m->tunnel.slot) != w->id)
 		return -EXDEV;
-	return 0;
+	return tunnel_allows(&s->conf[m->tunnel.slot], m) ? 0 : -EINVAL;
 }
 
-static bool addrs_any(const struct msg_ts *t)
+/* All addresses of its family, at both ends. */
+static bool addrs_any(const struct msg_ts_pair *p)
 {
-	return addr_be(t->lo) == 0 && addr_be(t->hi) == UINT32_MAX;
+	static const uint8_t least[16],
+		most[16] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+	size_t n = p->family == 4 ? 4 : 16;
+
+	return memcmp(p->local.lo, least, n) == 0 && memcmp(p->remote.lo, least, n) == 0 &&
+	       memcmp(p->local.hi, most, n) == 0 && memcmp(p->remote.hi, most, n) == 0;
 }
 
 static bool ports_any(const struct msg_ts *t)
@@ -162,23 +141,53 @@ static bool ports_any(const struct msg_ts *t)
 	return t->port_lo == 0 && t->port_hi == 65535;
 }
 
-/* SA_ANY, SA_SELECT or neither: decided once, here. */
+/* Addresses alone decide. */
+static bool is_plain(const struct msg_ts_pair *p)
+{
+	return p->proto == 0 && ports_any(&p->local) && ports_any(&p->remote);
+}
+
+/* The pair that lets all of a family pass. */
+static const struct msg_ts_pair *any_pair(const struct msg_sa_add *m, uint8_t family)
+{
+	for (unsigned i = 0; i < m->n_ts; i++)
+		if (m->ts[i].family == family && is_plain(&m->ts[i]) && addrs_any(&m->ts[i]))
+			return &m->ts[i];
+	return NULL;
+}
+
+/* The pair that decides about IPv4 alone: it lets all pass, or is the only one. NULL: ask selector_match(). */
+static const struct msg_ts_pair *hot_pair(const struct msg_sa_add *m)
+{
+	const struct msg_ts_pair *only = any_pair(m, 4);
+
+	for (unsigned i = 0; only == NULL && i < m->n_ts; i++) {
+		if (m->ts[i].family != 4)
+			continue;
+		only = &m->ts[i];
+		for (unsigned k = i + 1; k < m->n_ts; k++)
+			if (m->ts[k].family == 4)
+				return NULL;
+	}
+	return only != NULL && is_plain(only) ? only : NULL;
+}
+
+/* SA_SELECT, SA_ANY, SA_ANY6: decided once, here. */
 static uint16_t select_flags(const struct msg_sa_add *m)
 {
-	const struct msg_ts_pair *p = &m->ts[0];
-
-	if (m->n_ts > 1 || p->proto != 0 || !ports_any(&p->local) || !ports_any(&p->remote))
+	if (m->flags & MSG_SA_TRANSPORT) /* the header's own addresses count, too: transport_fits() */
 		return SA_SELECT;
-	return addrs_any(&p->local) && addrs_any(&p->remote) ? SA_ANY : 0;
+	return (uint16_t)((hot_pair(m) == NULL ? SA_SELECT : 0) | (any_pair(m, 4) != NULL ? SA_ANY : 0) |
+			  (any_pair(m, 6) != NULL ? SA_ANY6 : 0));
 }
 
 /* What the packets of this SA look like: decided once, here. */
-static uint16_t kind_flags(const struct msg_sa_add *m, enum crypto_suite suite)
+static uint16_t kind_flags(const struct msg_sa_add *m, enum crypto_suite suite, uint8_t dscp)
 {
 	uint16_t rare = (m->flags & MSG_SA_ESN ? SA_ESN : 0) | (m->flags & MSG_SA_TRANSPORT ? SA_TRANSPORT : 0) |
 			(m->family == 6 ? SA_V6 : 0);
 
-	return rare == 0 && suite < CRYPTO_GCM_N ? SA_FAST : rare;
+	return rare == 0 && suite < CRYPTO_GCM_N && dscp == MSG_DSCP_COPY ? SA_FAST : rare;
 }
 
 static void cold_set(struct sa_cold *c, const struct msg_sa_add *m)
@@ -204,7 +213,8 @@ static uint32_t addr_host(const uint8_t a[16])
 static int in_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_suite suite)
 {
 	struct sad *s = w->sad;
-	struct sad_tunnel *t = &s->tunnel[m->tunnel.slot];
+	struct sad_child *child = &s->child[m->tunnel.slot][m->child];
+	const struct msg_ts_pair *hot = hot_pair(m);
 	struct sa_in *sa = &s->in[m->sa.slot];
 	struct sa_cold *c = &s->cold_in[m->sa.slot];
 
@@ -212,26 +222,33 @@ static int in_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_sui
 		return -EINVAL;
 	if (atomic_load_explicit(&s->owner_in[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
 		return -EEXIST;
-	if (atomic_load_explicit(&t->n_in, memory_order_relaxed) >= SAD_IN_PER_TUNNEL)
+	if (atomic_load_explicit(&child->n_in, memory_order_relaxed) >= SAD_IN_PER_CHILD)
 		return -ENOSPC;
 	cold_set(c, m);
 	memset(sa, 0, sizeof(*sa));
 	limit_start_in(sa, c);
 	sa->spi_be = rte_cpu_to_be_32(m->spi);
-	sa->local_be = addr_be(m->local);
-	sa->remote_be = addr_be(m->remote);
+	if (m->family == 6) {
+		memcpy(sa->local6, m->local, sizeof(sa->local6));
+		memcpy(sa->remote6, m->remote, sizeof(sa->remote6));
+	} else {
+		sa->local_be = addr_be(m->local);
+		sa->remote_be = addr_be(m->remote);
+	}
 	sa->remote_port_be = m->flags & MSG_SA_ENCAP_UDP ? rte_cpu_to_be_16(m->remote_port) : 0;
-	sa->rlo = addr_host(m->ts[0].remote.lo);
-	sa->rhi = addr_host(m->ts[0].remote.hi);
-	sa->llo = addr_host(m->ts[0].local.lo);
-	sa->lhi = addr_host(m->ts[0].local.hi);
+	if (hot != NULL) {
+		sa->rlo = addr_host(hot->remote.lo);
+		sa->rhi = addr_host(hot->remote.hi);
+		sa->llo = addr_host(hot->local.lo);
+		sa->lhi = addr_host(hot->local.hi);
+	}
 	sa->window = m->replay_window;
 	sa->suite = (uint8_t)suite;
-	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite);
+	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite, MSG_DSCP_COPY);
 	sa->child = m->child;
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
 	sa->salt = crypto_salt(suite, m->key);
-	atomic_fetch_add_explicit(&t->n_in, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&child->n_in, 1, memory_order_relaxed);
 	atomic_store_explicit(&s->owner_in[m->sa.slot], w->id, memory_order_release);
 	return 0;
 }
@@ -259,19 +276,36 @@ static uint16_t header_sum(const struct sa_out *sa)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-/* The largest inner packet: what is left of the port's MTU after the headers and the ICV, down to what the
- * padded text is a multiple of (RFC 4303 2.4), less pad length and next header. */
+/* The largest inner packet: what is left of the port's MTU after the headers and the ICV, down to what the padded text is a
+ * multiple of (RFC 4303 2.4), less pad length and next header. In transport mode the IP header is the packet's own, and may be longer
+ * than we know: a block is kept for that. */
 static uint16_t inner_mtu(const struct worker *w, const struct sad_tunnel_conf *t, const struct crypto_form *f,
-			  bool encap)
+			  const struct msg_sa_add *m)
 {
 	uint32_t mtu = t->port < w->n_ports ? w->port[t->port].mtu : 0;
-	uint32_t over = IP4_HDR + (encap ? UDP_HDR : 0) + ESP_HDR + f->iv_len + f->icv_len;
+	uint32_t ip = m->family == 6 ? IP6_HDR : IP4_HDR;
+	uint32_t over = ip + (m->flags & MSG_SA_ENCAP_UDP ? UDP_HDR : 0) + ESP_HDR + f->iv_len + f->icv_len;
 	uint32_t inner;
 
 	if (mtu < over + MTU_MIN + ESP_TRAILER)
 		return 0;
 	inner = ((mtu - over) / f->align) * f->align - ESP_TRAILER;
+	if (m->flags & MSG_SA_TRANSPORT)
+		inner += ip - (f->align - ESP_ALIGN_MIN);
 	return (uint16_t)(t->mtu != 0 && t->mtu < inner ? t->mtu : inner);
+}
+
+static bool remote_is_none(uint8_t family, const uint8_t a[16])
+{
+	return family == 6 ? ip6_is_any(ip6_get(a)) : addr_be(a) == 0;
+}
+
+/* One flow label for all packets of an SA, another for the next: routers may then spread SAs over links of equal cost and still keep
+ * the packets of one SA in order, for the replay window's sake. From the SPI, which is random and in clear anyway; of the inner flows it
+ * tells nothing, as a label of each one's own would, and copying is not for gateways. RFC 4301 5.1.2.2 (8), RFC 6437 3, RFC 6438 3 */
+static uint32_t flow_label_be(uint32_t spi)
+{
+	return rte_cpu_to_be_32((uint32_t)(spi * UINT32_C(0x9e3779b1)) >> 12);
 }
 
 static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_suite suite)
@@ -281,9 +315,9 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	struct sa_out *sa = &s->out[m->sa.slot];
 	struct sa_cold *c = &s->cold_out[m->sa.slot];
 	bool encap = m->flags & MSG_SA_ENCAP_UDP;
-	uint16_t mtu = inner_mtu(w, t, &crypto_forms[suite], encap);
+	uint16_t mtu = inner_mtu(w, t, &crypto_forms[suite], m);
 
-	if (mtu == 0 || addr_be(m->remote) == 0)
+	if (mtu == 0 || remote_is_none(m->family, m->remote))
 		return -EINVAL;
 	if (atomic_load_explicit(&s->owner_out[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
 		return -EEXIST;
@@ -292,13 +326,20 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 		return -EIO;
 	cold_set(c, m);
 	limit_start_out(sa, c);
-	sa->src_be = addr_be(m->local);
-	sa->dst_be = addr_be(m->remote);
+	if (m->family == 6) {
+		memcpy(sa->src6, m->local, sizeof(sa->src6));
+		memcpy(sa->dst6, m->remote, sizeof(sa->dst6));
+		sa->flow_be = flow_label_be(m->spi);
+	} else {
+		sa->src_be = addr_be(m->local);
+		sa->dst_be = addr_be(m->remote);
+	}
 	sa->spi_be = rte_cpu_to_be_32(m->spi);
 	sa->mtu = mtu;
 	sa->sport_be = rte_cpu_to_be_16(m->local_port);
 	sa->dport_be = rte_cpu_to_be_16(m->remote_port);
 	sa->df = t->df;
+	sa->dscp = t->dscp;
 	sa->suite = (uint8_t)suite;
 	sa->slot = m->sa.slot;
 	sa->tunnel_gen = m->tunnel.gen;
@@ -306,12 +347,12 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	sa->icv_len = crypto_forms[suite].icv_len;
 	sa->align = crypto_forms[suite].align;
 	sa->child = m->child;
-	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite) | (encap ? SA_ENCAP : 0);
+	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite, t->dscp) | (encap ? SA_ENCAP : 0);
 	sa->cksum = header_sum(sa);
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
 	sa->salt = crypto_salt(suite, m->key);
 	atomic_store_explicit(&s->owner_out[m->sa.slot], w->id, memory_order_release);
-	atomic_store_explicit(&s->tunnel[m->tunnel.slot].tx, m->sa.slot, memory_order_release);
+	sad_tunnel_tx_set(s, m->tunnel.slot, m->child, m->sa.slot);
 	return 0;
 }
 
@@ -383,18 +424,50 @@ int sad_del(struct worker *w, struct msg_handle sa, uint32_t dir, struct msg_sa_
 	info_fill(s, sa.slot, dir, gone);
 	stats_clear(w, sa.slot, dir);
 	if (dir == MSG_DIR_IN) {
-		atomic_fetch_sub_explicit(&s->tunnel[c->tunnel.slot].n_in, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&s->child[c->tunnel.slot][s->in[sa.slot].child].n_in, 1,
+					  memory_order_relaxed);
 		secret_wipe(&s->in[sa.slot], sizeof(s->in[sa.slot]));
 	} else {
-		uint32_t slot = sa.slot; /* unless another SA has taken over */
-
-		atomic_compare_exchange_strong_explicit(&s->tunnel[c->tunnel.slot].tx, &slot, SAD_NO_SLOT,
-							memory_order_acq_rel, memory_order_relaxed);
+		sad_tunnel_tx_unset(s, c->tunnel.slot, s->out[sa.slot].child, sa.slot);
 		secret_wipe(&s->out[sa.slot], sizeof(s->out[sa.slot]));
 	}
 	secret_wipe(c, sizeof(*c));
 	atomic_store_explicit(dir == MSG_DIR_IN ? &s->owner_in[sa.slot] : &s->owner_out[sa.slot], SAD_NOBODY,
 			      memory_order_release);
+	return 0;
+}
+
+static bool may_move(uint16_t flags, const struct msg_sa_move *m, const void *addr)
+{
+	bool same = memcmp(addr, m->remote, m->family == 6 ? 16 : 4) == 0;
+
+	return m->family == (flags & SA_V6 ? 6 : 4) && !remote_is_none(m->family, m->remote) &&
+	       (same || !(flags & SA_TRANSPORT));
+}
+
+static int move_in(struct sa_in *sa, const struct msg_sa_move *m)
+{
+	if (!may_move(sa->flags, m, sa->flags & SA_V6 ? (const void *)sa->remote6 : &sa->remote_be))
+		return -EINVAL;
+	if (sa->flags & SA_V6)
+		memcpy(sa->remote6, m->remote, sizeof(sa->remote6));
+	else
+		sa->remote_be = addr_be(m->remote);
+	sa->remote_port_be = rte_cpu_to_be_16(m->remote_port);
+	return 0;
+}
+
+static int move_out(struct sa_out *sa, const struct msg_sa_move *m)
+{
+	if (!may_move(sa->flags, m, sa->flags & SA_V6 ? (const void *)sa->dst6 : &sa->dst_be) ||
+	    (sa->flags & SA_ENCAP && m->remote_port == 0))
+		return -EINVAL;
+	if (sa->flags & SA_V6)
+		memcpy(sa->dst6, m->remote, sizeof(sa->dst6));
+	else
+		sa->dst_be = addr_be(m->remote);
+	sa->dport_be = rte_cpu_to_be_16(m->remote_port);
+	sa->cksum = header_sum(sa);
 	return 0;
 }
 
@@ -405,23 +478,7 @@ int sad_move(struct worker *w, const struct msg_sa_move *m)
 
 	if (err != 0)
 		return err;
-	if (m->family != 4 || addr_be(m->remote) == 0)
-		return -EINVAL;
-	if (m->dir == MSG_DIR_IN) {
-		struct sa_in *sa = &w->sad->in[m->sa.slot];
-
-		sa->remote_be = addr_be(m->remote);
-		sa->remote_port_be = rte_cpu_to_be_16(m->remote_port);
-	} else {
-		struct sa_out *sa = &w->sad->out[m->sa.slot];
-
-		if (sa->flags & SA_ENCAP && m->remote_port == 0)
-			return -EINVAL;
-		sa->dst_be = addr_be(m->remote);
-		sa->dport_be = rte_cpu_to_be_16(m->remote_port);
-		sa->cksum = header_sum(sa);
-	}
-	return 0;
+	return m->dir == MSG_DIR_IN ? move_in(&w->sad->in[m->sa.slot], m) : move_out(&w->sad->out[m->sa.slot], m);
 }
 
 int sad_adopt(struct worker *w, struct msg_handle sa, uint32_t dir)

@@ -95,25 +95,48 @@ static bool addr_in(const struct msg_ts *t, struct ip6 a, uint8_t family)
 	return le(ip6_get(t->lo), a) && le(a, ip6_get(t->hi));
 }
 
-static bool port_in(const struct msg_ts *t, bool known, uint16_t port)
+static bool port_in(const struct msg_ts *t, uint16_t port)
 {
-	return (t->port_lo == 0 && t->port_hi == UINT16_MAX) || (known && t->port_lo <= port && port <= t->port_hi);
+	return t->port_lo <= port && port <= t->port_hi;
 }
 
-bool selector_match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k)
+static bool ports_any(const struct msg_ts *t)
+{
+	return t->port_lo == 0 && t->port_hi == UINT16_MAX;
+}
+
+/* Protocol and ports. unseen: what to say where they are not to be seen. */
+static bool next_layer_in(const struct msg_ts_pair *t, const struct msg_ts *src, const struct msg_ts *dst,
+			  const struct selector_key *k, bool unseen)
+{
+	if (t->proto != 0 && !(k->proto_known ? t->proto == k->proto : unseen))
+		return false;
+	if (!k->ports_known)
+		return (ports_any(src) && ports_any(dst)) || (unseen && (k->fragment || !k->proto_known));
+	/* the sender's end says what may be sent, where there is one field only: RFC 4301 4.4.1.3 B */
+	return port_in(src, k->sport) && (k->one_port || port_in(dst, k->dport));
+}
+
+static bool match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k, bool unseen)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct msg_ts_pair *t = &ts[i];
 		const struct msg_ts *src = dir == MSG_DIR_IN ? &t->remote : &t->local;
 		const struct msg_ts *dst = dir == MSG_DIR_IN ? &t->local : &t->remote;
 
-		if (t->family != k->family || !addr_in(src, k->src, k->family) || !addr_in(dst, k->dst, k->family))
-			continue;
-		if (t->proto != 0 && !(k->proto_known && t->proto == k->proto))
-			continue;
-		/* the sender's end says what may be sent, where there is one field only: RFC 4301 4.4.1.3 B */
-		if (port_in(src, k->ports_known, k->sport) && (k->one_port || port_in(dst, k->ports_known, k->dport)))
+		if (t->family == k->family && addr_in(src, k->src, k->family) && addr_in(dst, k->dst, k->family) &&
+		    next_layer_in(t, src, dst, k, unseen))
 			return true;
 	}
 	return false;
+}
+
+bool selector_match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k)
+{
+	return match(ts, n, dir, k, false);
+}
+
+bool selector_may_match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k)
+{
+	return match(ts, n, dir, k, true);
 }

@@ -29,3 +29,5 @@ struct selector_key {
 void selector_key(struct selector_key *k, const void *ip, uint16_t len, bool v6);
 /* Does one of the n pairs name it? dir: MSG_DIR_*, whose way the packet goes. */
 bool selector_match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k);
+/* The same, where a fragment's ports and what else is not to be seen could be such as are named. */
+bool selector_may_match(const struct msg_ts_pair *ts, unsigned n, uint32_t dir, const struct selector_key *k);

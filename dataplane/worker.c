@@ -24,6 +24,7 @@
 #include "dataplane/parse.h"
 #include "dataplane/punt.h"
 #include "dataplane/rx.h"
+#include "dataplane/sad.h"
 #include "dataplane/stats.h"
 #include "dataplane/tun.h"
 #include "dataplane/tx.h"
@@ -65,6 +66,8 @@ static void forward(struct worker *w)
 	uint16_t n, at = 0;
 
 	while ((n = vec_next(&w->fwd, &at, m)) != 0) {
+		if (transport_any(&w->sad->transport))
+			n = transport_out(w, m, n);
 		fwd_lookup(w, m, nh, n);
 		fwd_send(w, m, nh, n);
 		local_burst(w);

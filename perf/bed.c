@@ -175,7 +175,7 @@ static void install(uint32_t t, bool as_peer)
 {
 	struct msg_ts any = {.hi = {255, 255, 255, 255}, .port_hi = 65535};
 	struct msg_tunnel_set tunnel = {
-		.tunnel = {t, 1}, .family = 4, .df = MSG_DF_COPY, .port = BED_WAN, .local = {192, 0, 2, 1}};
+		.tunnel = {t, 1}, .family = 4, .dscp = MSG_DSCP_COPY, .df = MSG_DF_COPY, .port = BED_WAN, .local = {192, 0, 2, 1}};
 	struct msg_sa_add in = {.sa = {t, 1},
 				.tunnel = {t, 1},
 				.spi = spi_make(t, 0x5a5a5a5a),

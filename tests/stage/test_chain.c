@@ -102,8 +102,12 @@ static struct rte_mbuf *handed_over(void)
 
 static void tunnel_of_worker(uint32_t slot, uint8_t worker)
 {
-	struct msg_tunnel_set t = {
-		.tunnel = {slot, 1}, .worker = worker, .family = 4, .port = RIG_WAN, .local = {192, 0, 2, 1}};
+	struct msg_tunnel_set t = {.tunnel = {slot, 1},
+				   .worker = worker,
+				   .family = 4,
+				   .dscp = MSG_DSCP_COPY,
+				   .port = RIG_WAN,
+				   .local = {192, 0, 2, 1}};
 
 	assert_int_equal(sad_tunnel_set(rig->sad, &t, 2), 0);
 }

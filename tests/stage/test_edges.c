@@ -116,8 +116,12 @@ static void an_install_wipes_the_message(void **state)
 
 static void a_tunnels_own_mtu_counts_where_it_is_less(void **state)
 {
-	struct msg_tunnel_set t = {
-		.tunnel = {0, 1}, .family = 4, .port = RIG_WAN, .mtu = 1000, .local = {192, 0, 2, 1}};
+	struct msg_tunnel_set t = {.tunnel = {0, 1},
+				   .family = 4,
+				   .dscp = MSG_DSCP_COPY,
+				   .port = RIG_WAN,
+				   .mtu = 1000,
+				   .local = {192, 0, 2, 1}};
 	struct rig_bytes got;
 	(void)state;
 
@@ -237,8 +241,12 @@ static void a_move_to_port_0_is_refused_for_esp_in_udp(void **state)
  * would be down for ever; sent with by both, a sequence number would be used twice. */
 static void a_tunnel_that_changes_its_worker_waits_for_an_sa_of_the_new_one(void **state)
 {
-	struct msg_tunnel_set t = {
-		.tunnel = {0, 1}, .worker = 1, .family = 4, .port = RIG_WAN, .local = {192, 0, 2, 1}};
+	struct msg_tunnel_set t = {.tunnel = {0, 1},
+				   .worker = 1,
+				   .family = 4,
+				   .dscp = MSG_DSCP_COPY,
+				   .port = RIG_WAN,
+				   .local = {192, 0, 2, 1}};
 	struct msg_sa_event gone = {0};
 	struct rig_bytes ip;
 	(void)state;

@@ -145,6 +145,8 @@ static void every_next_header_but_ours_is_refused(void **state)
 		t.next = next;
 		if (next == 59)
 			refused(&t, DROP_DUMMY, -1); /* RFC 4303 2.6: no fault */
+		else if (next == 41)                 /* and no IPv6 packet in it */
+			refused(&t, DROP_INNER_BAD, MSG_SA_DROP_MISC);
 		else if (next != 4)
 			refused(&t, DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL);
 	}
@@ -323,7 +325,7 @@ static void a_bad_packet_anywhere_in_a_burst_disturbs_no_other(void **state)
 				if (i == bad) {
 					t.pad_xor = fault == 2 ? 1 : 0;
 					t.pad = fault == 2 ? (int)(-(100 + i + 2) & 3) + 4 : -1;
-					t.next = fault == 3 ? 41 : -1;
+					t.next = fault == 3 ? 50 : -1;
 					ip.b[0] = fault == 5 ? 0x44 : 0x45;
 				}
 				rig_seal(&f, &in, i == bad && fault == 1 ? seen : in.seq++, &ip, &t);
@@ -826,8 +828,14 @@ static void an_sa_that_we_cannot_do_is_refused(void **state)
 	bad.add.key_len = 0;
 	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
 	bad = good;
-	bad.add.family = 6;
-	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -ENOTSUP);
+	bad.add.family = 6; /* the tunnel is of IPv4 */
+	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -EINVAL);
+	bad = good;
+	bad.add.flags = MSG_SA_TRANSPORT; /* it is not of that mode */
+	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -EINVAL);
+	bad = good;
+	bad.add.child = 1; /* it has one */
+	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -EINVAL);
 	bad = good;
 	bad.add.key_len = 32;
 	assert_int_equal(rig_sa_add(&bad, MSG_DIR_IN), -EINVAL);

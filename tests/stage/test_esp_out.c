@@ -89,7 +89,12 @@ static void dscp_and_ecn_are_copied_out(void **state)
 
 static void tunnel_df(uint8_t df)
 {
-	struct msg_tunnel_set t = {.tunnel = {0, 1}, .family = 4, .df = df, .port = RIG_WAN, .local = {192, 0, 2, 1}};
+	struct msg_tunnel_set t = {.tunnel = {0, 1},
+				   .family = 4,
+				   .df = df,
+				   .dscp = MSG_DSCP_COPY,
+				   .port = RIG_WAN,
+				   .local = {192, 0, 2, 1}};
 
 	assert_int_equal(sad_tunnel_set(rig->sad, &t, 1), 0);
 }
@@ -222,7 +227,8 @@ static void a_moved_peer_gets_the_same_sa_elsewhere(void **state)
 /* A tunnel's slot goes to another peer's tunnel while the old SA still lives: its key must not serve the new one. */
 static void an_sa_serves_only_the_tunnel_it_was_made_for(void **state)
 {
-	struct msg_tunnel_set t = {.tunnel = {0, 2}, .family = 4, .port = RIG_WAN, .local = {192, 0, 2, 1}};
+	struct msg_tunnel_set t = {
+		.tunnel = {0, 2}, .family = 4, .dscp = MSG_DSCP_COPY, .port = RIG_WAN, .local = {192, 0, 2, 1}};
 	struct msg_sa_event gone;
 	struct rig_bytes ip, outer;
 	struct rig_sa old;
@@ -265,7 +271,7 @@ static void traffic_without_an_sa_asks_once_a_second(void **state)
 	assert_false(rig_event(&none));
 	rig_dropped(DROP_NO_SA, 50);
 	rig_tx_nothing();
-	rig->sad->no_sa_tsc[0] -= rig->tsc_hz; /* a second later */
+	rig->sad->child[0][0].no_sa_tsc -= rig->tsc_hz; /* a second later */
 	rig_rx_clear(100, 1);
 	rig_run();
 	rig_event_is(MSG_NO_SA, &e, sizeof(e));

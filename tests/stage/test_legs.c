@@ -168,8 +168,12 @@ static void the_fragments_of_a_datagram_stay_together(void **state)
 
 static void tunnels_share_flows_too(void **state)
 {
-	struct msg_tunnel_set t = {
-		.tunnel = {1, 1}, .family = 4, .port = RIG_WAN, .local = {192, 0, 2, 1}, .name = "t1"};
+	struct msg_tunnel_set t = {.tunnel = {1, 1},
+				   .family = 4,
+				   .dscp = MSG_DSCP_COPY,
+				   .port = RIG_WAN,
+				   .local = {192, 0, 2, 1},
+				   .name = "t1"};
 	struct rig_sa in, out, in1, out1;
 	struct rig_bytes ip;
 	unsigned sent[2];

@@ -152,6 +152,12 @@ static void ecn_through_the_tunnel_is_rfc_6040_figure_4(void **state)
 		[ECT1] = {ECT1, ECT1, ECT1, CE},
 		[CE] = {CE, CE, CE, CE},
 	};
+	/* "(!!!)" and "(!)" there */
+	static const bool odd[4][4] = {
+		[NOT] = {[ECT0] = true, [ECT1] = true, [CE] = true},
+		[ECT1] = {[ECT0] = true},
+		[CE] = {[ECT1] = true},
+	};
 	(void)state;
 
 	for (unsigned in = 0; in < 4; in++) {
@@ -161,10 +167,11 @@ static void ecn_through_the_tunnel_is_rfc_6040_figure_4(void **state)
 				h.ip.type_of_service = (uint8_t)(dscp << 2 | code[in]);
 				h.ip.packet_id = rte_cpu_to_be_16((uint16_t)(dscp * 1031)); /* other checksums */
 				seal();
-				bool ok = ecn_decap(&h.ip, (uint8_t)(0xb8 | code[out]));
+				uint8_t verdict = ecn_decap(&h.ip, (uint8_t)(0xb8 | code[out]));
 
-				assert_int_equal(ok, figure[in][out] >= 0);
-				if (!ok)
+				assert_int_equal(!(verdict & ECN_DROP), figure[in][out] >= 0);
+				assert_int_equal(!!(verdict & ECN_ODD), odd[in][out]);
+				if (verdict & ECN_DROP)
 					continue;
 				assert_int_equal(h.ip.type_of_service, dscp << 2 | code[figure[in][out]]);
 				assert_int_equal(parse_ip(&h.ip, 100, false), DROP_N); /* checksum follows */
