@@ -301,7 +301,8 @@ static bool is_surplus(const struct ike_sa *sa, const struct ike_child *made)
 			return rekey_loses(&made->low, &c->low);
 	}
 	return x && x->exchange == IKE_X_CREATE_CHILD && !x->ike_rekey && !x->old_spi_in && x->nr.len &&
-	       x->index == made->index && rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
+	       x->ts.n == made->n_ts && !memcmp(x->ts.pair, made->ts, sizeof(made->ts)) &&
+	       rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
 }
 
 void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
