@@ -145,7 +145,7 @@ static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct 
 }
 
 /* Rekeys that follow each other faster than old pairs drain cut the draining short. */
-static void make_room(struct ike *k, const struct ike_sa *sa, uint8_t index)
+static void make_room(struct ike *k, const struct ike_sa *sa)
 {
 	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct ike_child *oldest;
