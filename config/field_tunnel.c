@@ -70,8 +70,9 @@ static void read_id(struct load *l, const struct tree_node *n, struct cfg_id *ou
 	load_mark(l, out, n->line);
 	if (s && cfg_id_parse(s, out) < 0)
 		load_error(l, n->line,
-			   "\"%s\" is not an identity: write an address, a host name, user@host or key:HEX (256 octets "
-			   "at most)",
+			   "\"%s\" is not an identity: write an address, a host name, user@host, \"C=DE, O=Example, "
+			   "CN=gw\" or "
+			   "key:HEX (256 octets at most)",
 			   load_show(n, show));
 }
 
