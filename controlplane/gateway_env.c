@@ -110,6 +110,13 @@ static uint64_t env_child_rx_packets(void *ctx, uint32_t tunnel, uint32_t spi_in
 	return sadb_rx_packets(g->sadb, tunnel, spi_in);
 }
 
+static uint64_t env_child_tx_packets(void *ctx, uint32_t tunnel, uint32_t spi_in)
+{
+	struct gateway *g = ctx;
+
+	return sadb_tx_packets(g->sadb, tunnel, spi_in);
+}
+
 static void job_run(void *job)
 {
 	ike_job_run(job);
@@ -195,5 +202,6 @@ struct ike_env gateway_env(struct gateway *g)
 				.child_move = env_child_move,
 				.job = env_job,
 				.notice = env_notice,
-				.child_rx_packets = env_child_rx_packets};
+				.child_rx_packets = env_child_rx_packets,
+				.child_tx_packets = env_child_tx_packets};
 }

@@ -188,14 +188,24 @@ void sadb_move(struct sadb *s, uint32_t tunnel, uint32_t spi_in, const struct ik
 			 p->tunnel->cfg.name, p->spi_in);
 }
 
-uint64_t sadb_rx_packets(struct sadb *s, uint32_t tunnel, uint32_t spi_in)
+static uint64_t packets_of(struct sadb *s, uint32_t tunnel, uint32_t spi_in, unsigned dir)
 {
 	struct pair *p = sadb_pair_find(s, tunnel, spi_in);
 
 	if (!p)
 		return 0;
-	sadb_pair_refresh(s, p, MSG_DIR_IN);
-	return p->half[MSG_DIR_IN].c.packets;
+	sadb_pair_refresh(s, p, dir);
+	return p->half[dir].c.packets;
+}
+
+uint64_t sadb_rx_packets(struct sadb *s, uint32_t tunnel, uint32_t spi_in)
+{
+	return packets_of(s, tunnel, spi_in, MSG_DIR_IN);
+}
+
+uint64_t sadb_tx_packets(struct sadb *s, uint32_t tunnel, uint32_t spi_in)
+{
+	return packets_of(s, tunnel, spi_in, MSG_DIR_OUT);
 }
 
 /* ---- asking ---- */

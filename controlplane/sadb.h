@@ -37,13 +37,14 @@ struct sadb_ops {
 struct sadb *sadb_new(struct dp *dp, struct tunnels *ts, const struct sadb_ops *ops);
 void sadb_free(struct sadb *s);
 
-/* The hands of the core (ike.h: spi_alloc, spi_free, install_in/out, child_remove, child_move, child_rx_packets). */
+/* The hands of the core (ike.h: spi_alloc, spi_free, install_in/out, child_remove, child_move, child_rx_packets, child_tx_packets). */
 int sadb_spi_alloc(struct sadb *s, uint32_t tunnel, uint32_t *spi) MUST_USE;
 void sadb_spi_free(struct sadb *s, uint32_t tunnel, uint32_t spi);
 int sadb_install(struct sadb *s, const struct ike_child_half *h, unsigned dir) MUST_USE;
 void sadb_remove(struct sadb *s, uint32_t tunnel, uint32_t spi_in, unsigned dir);
 void sadb_move(struct sadb *s, uint32_t tunnel, uint32_t spi_in, const struct ike_path *path);
 uint64_t sadb_rx_packets(struct sadb *s, uint32_t tunnel, uint32_t spi_in);
+uint64_t sadb_tx_packets(struct sadb *s, uint32_t tunnel, uint32_t spi_in);
 
 /* From dp: the connection's life, and events of SAs and tunnels. */
 void sadb_attached(struct sadb *s, bool new_life);

@@ -69,6 +69,34 @@ unsigned child_count_alive(const struct ike_sa *sa)
 	return n;
 }
 
+unsigned child_count_of(const struct ike_sa *sa, uint8_t index)
+{
+	unsigned n = 0;
+
+	list_each (e, &sa->children) {
+		const struct ike_child *c = list_entry(e, struct ike_child, node);
+
+		n += c->index == index && child_alive(c);
+	}
+	return n;
+}
+
+struct ike_child *child_of_index(const struct ike_sa *sa, uint8_t index)
+{
+	list_each (e, &sa->children) {
+		struct ike_child *c = list_entry(e, struct ike_child, node);
+
+		if (c->index == index && child_alive(c))
+			return c;
+	}
+	return NULL;
+}
+
+void child_ask(struct ike *k, struct ike_sa *sa, uint8_t index, uint64_t due_ms)
+{
+	xchg_queue(k, sa, XCHG_CHILD_CREATE, index, due_ms);
+}
+
 /* ---- making ---- */
 
 struct ike_child *child_new(struct ike *k, struct ike_sa *sa, struct xchg *x)
@@ -84,6 +112,8 @@ struct ike_child *child_new(struct ike *k, struct ike_sa *sa, struct xchg *x)
 		return NULL;
 	}
 	c->tunnel = sa->tunnel;
+	c->index = x->index;
+	c->transport = x->transport;
 	c->spi_in = x->spi_in;
 	x->spi_in = 0;
 	c->spi_out = (uint32_t)x->choice.spi;
@@ -111,6 +141,8 @@ static void half_of(const struct ike_child *c, bool in, struct ike_child_half *h
 		.tunnel = c->tunnel,
 		.spi = in ? c->spi_in : c->spi_out,
 		.spi_in = c->spi_in,
+		.child = c->index,
+		.transport = c->transport,
 		.encr = c->encr,
 		.integ = c->integ,
 		.path = c->path,
@@ -122,8 +154,8 @@ static void half_of(const struct ike_child *c, bool in, struct ike_child_half *h
 	memcpy(h->ts, c->ts, sizeof(h->ts));
 }
 
-/* Inbound halves of the tunnel that the data plane has, and the drained one that may go first. */
-static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct ike_child **oldest)
+/* Inbound halves of the tunnel's child that the data plane has, and the drained one that may go first. */
+static unsigned count_in(const struct ike_tunnel *t, uint8_t index, struct ike_sa **of, struct ike_child **oldest)
 {
 	unsigned n = 0;
 
@@ -134,6 +166,8 @@ static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct 
 		list_each (f, &sa->children) {
 			struct ike_child *c = list_entry(f, struct ike_child, node);
 
+			if (c->index != index)
+				continue;
 			n += !c->lost && (c->in == HALF_PENDING || c->in == HALF_READY);
 			if (c->state == IKE_CHILD_OLD && (!*oldest || c->gone_at_ms < (*oldest)->gone_at_ms)) {
 				*oldest = c;
@@ -145,13 +179,13 @@ static unsigned count_in(const struct ike_tunnel *t, struct ike_sa **of, struct 
 }
 
 /* Rekeys that follow each other faster than old pairs drain cut the draining short. */
-static void make_room(struct ike *k, const struct ike_sa *sa)
+static void make_room(struct ike *k, const struct ike_sa *sa, uint8_t index)
 {
 	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct ike_child *oldest;
 	struct ike_sa *of = NULL;
 
-	while (t && count_in(t, &of, &oldest) >= CHILD_IN_MAX && oldest)
+	while (t && count_in(t, index, &of, &oldest) >= CHILD_IN_MAX && oldest)
 		child_remove(k, of, oldest, "");
 }
 
@@ -160,7 +194,7 @@ int child_install_in(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	struct ike_child_half h;
 	int rc;
 
-	make_room(k, sa);
+	make_room(k, sa, c->index);
 	half_of(c, true, &h);
 	rc = k->env.install_in(k->env.ctx, &h);
 	secret_fini(&h.key);
@@ -172,7 +206,7 @@ int child_install_in(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 
 int child_install_out(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 {
-	struct ike_tunnel *t = tunnel_find(k, c->tunnel);
+	struct ike_want *w = tunnel_want_of(tunnel_find(k, c->tunnel), c->index);
 	struct ike_child_half h;
 	int rc;
 
@@ -182,8 +216,8 @@ int child_install_out(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	secret_fini(&h.key);
 	secret_fini(&c->key_out);
 	c->out = rc < 0 ? HALF_GONE : HALF_PENDING;
-	if (rc == 0 && t)
-		t->tx_spi_in = c->spi_in;
+	if (rc == 0 && w)
+		w->tx_spi_in = c->spi_in;
 	return rc;
 }
 
@@ -207,24 +241,24 @@ static void go_live(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	}
 	notice_child(k, sa, c, c->replaces ? IKE_NOTICE_CHILD_REKEYED : IKE_NOTICE_CHILD_UP, "");
 	if (t)
-		tunnel_up(k, t);
+		tunnel_up(k, t, c->index);
 	twin_look(k, sa);
 }
 
 /* Traffic waits for a first child: sending a little too early can lose a packet, waiting surely does. */
-void child_wanted(struct ike *k, struct ike_sa *sa)
+void child_wanted(struct ike *k, struct ike_sa *sa, uint8_t index)
 {
 	list_each (e, &sa->children) {
 		struct ike_child *c = list_entry(e, struct ike_child, node);
 
-		if (c->waits_for_use && !c->replaces)
+		if (c->index == index && c->waits_for_use && !c->replaces)
 			c->switch_at_ms = u64_min(c->switch_at_ms, u64_max(k->now_ms, c->up_since_ms + EARLY_USE_MS));
 	}
 }
 
 void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 {
-	const struct ike_tunnel *t = tunnel_find(k, c->tunnel);
+	const struct ike_want *w = tunnel_want_of(tunnel_find(k, c->tunnel), c->index);
 	struct ike_child *old = child_find_in(sa, c->replaces);
 
 	go_live(k, sa, c);
@@ -232,8 +266,8 @@ void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		return;
 	c->waits_for_use = true;
 	c->switch_at_ms = k->now_ms + (c->replaces ? SWITCH_MS : FIRST_USE_MS);
-	if (t && t->acquired_at_ms && k->now_ms - t->acquired_at_ms < ACQUIRE_MS)
-		child_wanted(k, sa);
+	if (w && w->acquired_at_ms && k->now_ms - w->acquired_at_ms < ACQUIRE_MS)
+		child_wanted(k, sa, c->index);
 	if (!old)
 		return;
 	old->replaced_by = c->spi_in;
@@ -273,7 +307,7 @@ static void give_up(struct ike *k, struct ike_sa *sa, struct ike_child *c, const
 		old->state = IKE_CHILD_UP;
 		old->rekey_at_ms = k->now_ms + REFUSED_MS;
 	} else if (!old) {
-		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms + k->limits.retry_ms);
+		child_ask(k, sa, c->index, k->now_ms + k->limits.retry_ms);
 	}
 }
 
@@ -296,13 +330,11 @@ static bool is_surplus(const struct ike_sa *sa, const struct ike_child *made)
 	list_each (e, &sa->children) {
 		const struct ike_child *c = list_entry(e, struct ike_child, node);
 
-		if (!c->initiator && !c->replaces && child_alive(c) && c->n_ts == made->n_ts &&
-		    !memcmp(c->ts, made->ts, sizeof(c->ts)))
+		if (!c->initiator && !c->replaces && child_alive(c) && c->index == made->index)
 			return rekey_loses(&made->low, &c->low);
 	}
 	return x && x->exchange == IKE_X_CREATE_CHILD && !x->ike_rekey && !x->old_spi_in && x->nr.len &&
-	       x->ts.n == made->n_ts && !memcmp(x->ts.pair, made->ts, sizeof(made->ts)) &&
-	       rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
+	       x->index == made->index && rekey_loses(&made->low, rekey_low(&x->ni, &x->nr));
 }
 
 void child_in_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c)
@@ -387,7 +419,7 @@ void child_drop_out(struct ike *k, struct ike_child *c)
 	c->out = HALF_GONE;
 	secret_fini(&c->key_out);
 	if (t)
-		tunnel_repair_tx(k, t, c->spi_in);
+		tunnel_repair_tx(k, t, c->index, c->spi_in);
 }
 
 void child_drop_in(struct ike *k, struct ike_child *c)
@@ -473,7 +505,19 @@ void child_expire(struct ike *k, struct ike_sa *sa, struct ike_child *c, const c
 	xchg_unqueue(sa, XCHG_CHILD_REKEY, c->spi_in);
 	xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
 	if (!c->redundant && !c->replaced_by)
-		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms);
+		child_ask(k, sa, c->index, k->now_ms);
+}
+
+void child_disown(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	struct ike_child *old = child_find_in(sa, c->replaces);
+
+	c->state = IKE_CHILD_DELETING;
+	xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
+	if (old && old->state == IKE_CHILD_REKEYING) {
+		old->state = IKE_CHILD_UP;
+		old->rekey_at_ms = k->now_ms + REFUSED_MS;
+	}
 }
 
 void child_lost(struct ike *k, struct ike_sa *sa, struct ike_child *c, uint64_t due_ms)
@@ -494,6 +538,16 @@ void child_lost(struct ike *k, struct ike_sa *sa, struct ike_child *c, uint64_t 
 
 /* ---- time ---- */
 
+/* Where traffic starts the tunnel, what carried none goes, and the next packet brings it back. */
+static bool idle(struct ike *k, const struct ike_child *c)
+{
+	const struct ike_tunnel *t = tunnel_find(k, c->tunnel);
+
+	return t && t->cfg->start == CFG_START_ON_TRAFFIC &&
+	       !k->env.child_rx_packets(k->env.ctx, c->tunnel, c->spi_in) &&
+	       !k->env.child_tx_packets(k->env.ctx, c->tunnel, c->spi_in);
+}
+
 static void tick_one(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 {
 	if (c->state == IKE_CHILD_OLD) {
@@ -510,7 +564,7 @@ static void tick_one(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 	}
 	if (c->rekey_at_ms && k->now_ms >= c->rekey_at_ms) {
 		c->rekey_at_ms = 0;
-		xchg_queue(k, sa, XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
+		xchg_queue(k, sa, idle(k, c) ? XCHG_CHILD_DELETE : XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
 	}
 }
 

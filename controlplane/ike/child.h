@@ -22,6 +22,7 @@ enum child_half { HALF_NONE, HALF_PENDING, HALF_READY, HALF_GONE };
 struct ike_child {
 	struct list node; /* in ike_sa.children */
 	uint32_t tunnel;
+	uint8_t index;            /* which of the tunnel's children */
 	uint32_t spi_in, spi_out; /* spi_in names the pair */
 	enum ike_child_state state;
 	enum child_half in, out;
@@ -34,7 +35,7 @@ struct ike_child {
 	uint64_t switch_at_ms; /* waits_for_use: at the latest */
 	struct ike_nonce low;  /* the lower nonce of its exchange */
 	const struct alg *encr, *integ, *dh;
-	bool esn;
+	bool esn, transport;
 	struct secret key_in, key_out; /* until handed over */
 	bool encap;
 	struct ike_path path;
@@ -59,7 +60,11 @@ void child_out_ready(struct ike *k, struct ike_sa *sa, struct ike_child *c);
 void child_failed(struct ike *k, struct ike_sa *sa, struct ike_child *c, int err);
 
 /* A packet of our side found no SA to leave by: a first child that waits for its use is not waited for much longer. */
-void child_wanted(struct ike *k, struct ike_sa *sa);
+void child_wanted(struct ike *k, struct ike_sa *sa, uint8_t index);
+/* Ask the peer for this child of the tunnel at due_ms, unless it is there by then. */
+void child_ask(struct ike *k, struct ike_sa *sa, uint8_t index, uint64_t due_ms);
+/* The peer has it, and we cannot take it: Delete. Nothing of it is in the data plane. */
+void child_disown(struct ike *k, struct ike_sa *sa, struct ike_child *c);
 /* We answered: it waits until the peer shows that it has it too. Lifetimes start, the old pair is marked. */
 void child_answered(struct ike *k, struct ike_sa *sa, struct ike_child *c);
 /* The peer asked once more for an answer that we gave: it does not have the pair yet. */
@@ -86,6 +91,9 @@ struct ike_child *child_of_tunnel(struct ike *k, uint32_t tunnel, uint32_t spi_i
 /* In use by us, or about to be: not being deleted, not draining, not redundant. */
 bool child_alive(const struct ike_child *c);
 unsigned child_count_alive(const struct ike_sa *sa);
+/* Those that are the tunnel's child `index`; the first of them, or NULL. */
+unsigned child_count_of(const struct ike_sa *sa, uint8_t index);
+struct ike_child *child_of_index(const struct ike_sa *sa, uint8_t index);
 
 /* What is due at k->now_ms: rekey, hard end, grace, switch. */
 void child_tick(struct ike *k, struct ike_sa *sa);

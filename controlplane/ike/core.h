@@ -5,7 +5,8 @@
  *   sa.c       IKE SAs: table, timers, end        x_child.c  CREATE_CHILD_SA for children
  *   child.c    child SAs: halves, switch, end     rekey.c    CREATE_CHILD_SA for the IKE SA; collisions
  *   xchg.c     one exchange, queue of requests    x_info.c   INFORMATIONAL
- *   step.c     which message may come when        job.c, msgid.c, timer.c, notice.c
+ *   step.c     which message may come when        offer.c    a child's selectors and mode
+ *   job.c, msgid.c, timer.c, notice.c
  */
 #pragma once
 
@@ -33,8 +34,10 @@ enum {
 	RX_POLL_MS = 50,         /* look for traffic on a new inbound SA meanwhile */
 	RETRY_MAX_MS = 60000,    /* pauses between attempts double up to this */
 	CORRECTIONS_MAX = 5,     /* COOKIE and INVALID_KE_PAYLOAD answers followed in one attempt */
-	CHILDREN_MAX = 32,       /* per IKE SA */
-	CHILD_IN_MAX = 4,        /* inbound halves of a tunnel that the data plane keeps at a time */
+	REFUSED_MAX_MS = 300000, /* pauses after refusals of one child double up to this */
+	LEAVE_MS = 5000,         /* who answered leaves it to the peer for so long to ask for the other children */
+	CHILDREN_MAX = 40,       /* per IKE SA */
+	CHILD_IN_MAX = 4,        /* inbound halves of a tunnel's child that the data plane keeps at a time */
 	PACE_MS = 5,             /* between IKE SAs, when all children are made anew */
 	UNPROTECTED_PER_S = 50,  /* error replies outside an SA (2.21.4) */
 };
@@ -46,18 +49,31 @@ struct bucket {
 	bool started;
 };
 
+/* One child of a tunnel, as the config has it (cfg_tunnel.children), and what is wanted of it. */
+struct ike_want {
+	bool asked;              /* by traffic or by hand, and not there yet */
+	bool single;             /* the peer takes one pair of selectors only: SINGLE_PAIR_REQUIRED */
+	uint32_t refusals;       /* in a row */
+	uint64_t hold_until_ms;  /* traffic does not ask for it again before then */
+	uint64_t acquired_at_ms; /* the last packet of ours that found no SA; 0: none yet */
+	bool has_packet;         /* that packet: RFC 7296 2.9 */
+	struct cfg_ts packet;
+	uint32_t tx_spi_in; /* pair whose outbound half was handed over last; 0: none */
+};
+
 /* A tunnel of the config, and what is wanted of it. */
 struct ike_tunnel {
 	const struct cfg_tunnel *cfg; /* lent */
 	uint32_t index;
-	bool wanted;  /* it is to be up, and retried */
+	bool wanted;  /* all its children are to be up, and retried */
 	bool by_hand; /* DOWN was said: nothing but UP or the peer brings it up */
 	uint32_t attempts;
-	uint64_t retry_at_ms;    /* 0: not waiting */
-	uint64_t acquired_at_ms; /* the last packet of ours that found no SA; 0: none yet */
+	uint64_t retry_at_ms;   /* 0: not waiting */
+	uint64_t hold_until_ms; /* after a failed attempt: traffic begins none before then */
 	struct timer timer;
 	char last_error[256];
-	uint32_t tx_spi_in;  /* pair whose outbound half was handed over last; 0: none */
+	struct ike_want *want; /* [n_want], which never shrinks */
+	unsigned n_want, n_children;
 	struct list sas;     /* ike_sa.in_tunnel */
 	struct list by_addr; /* in ike.by_addr[] */
 	struct cert_creds *creds; /* counted; NULL: PSK */

@@ -144,8 +144,12 @@ void ike_free(struct ike *k)
 
 int ike_tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg, uint64_t now_ms)
 {
+	int rc;
+
 	enter(k, now_ms);
-	return tunnel_set(k, index, cfg);
+	rc = tunnel_set(k, index, cfg);
+	leave(k);
+	return rc;
 }
 
 void ike_tunnel_del(struct ike *k, uint32_t index, uint64_t now_ms)

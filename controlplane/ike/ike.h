@@ -109,6 +109,8 @@ struct ike_env {
 	void (*notice)(void *ctx, const struct ike_notice *n);
 	/* Octets and packets that the inbound half of spi_in has taken since its start: any growth is a sign of life (2.4). */
 	uint64_t (*child_rx_packets)(void *ctx, uint32_t tunnel, uint32_t spi_in);
+	/* The same of the outbound half: what carried nothing in its life is not rekeyed where traffic starts the tunnel. */
+	uint64_t (*child_tx_packets)(void *ctx, uint32_t tunnel, uint32_t spi_in);
 };
 
 /* Limits, counted before allocating. Zero means the default. */
@@ -231,6 +233,7 @@ struct ike_tunnel_info {
 	bool wanted;             /* it is to be up */
 	uint32_t n_ike, n_child; /* established */
 	uint32_t n_sending;   /* children that can send: who answered waits for the peer to show that it has the pair */
+	uint8_t sending;      /* which of the tunnel's children, a bit each */
 	uint32_t attempts;    /* since it was last up */
 	uint64_t retry_at_ms; /* 0: not waiting */
 	char last_error[256]; /* words, escaped; "" */

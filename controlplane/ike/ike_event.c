@@ -72,14 +72,27 @@ static void forget_spi(struct xchg *x)
 		x->spi_in = 0; /* whoever gave it has forgotten it */
 }
 
+/* Those of which nothing is left to be rekeyed. */
+static void ask_missing(struct ike *k, struct ike_sa *sa, uint64_t due_ms)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	unsigned have = 0; /* by index */
+
+	list_each (e, &sa->children)
+		have |= 1u << list_entry(e, struct ike_child, node)->index;
+	for (unsigned i = 0; t && i < t->n_children; i++)
+		if (tunnel_wants(t, (uint8_t)i) && !(have & 1u << i))
+			child_ask(k, sa, (uint8_t)i, due_ms);
+}
+
 /* RFC 7296 says nothing of it; the IKE SAs live, so each child is rekeyed under its peer's eyes, a few at a time. */
 static void dp_lost(struct ike *k)
 {
 	uint64_t due_ms = k->now_ms;
 
 	for (uint32_t i = 0; i < k->n_tunnels; i++)
-		if (k->tunnel[i])
-			k->tunnel[i]->tx_spi_in = 0;
+		for (unsigned n = 0; k->tunnel[i] && n < k->tunnel[i]->n_want; n++)
+			k->tunnel[i]->want[n].tx_spi_in = 0;
 	list_each_safe (e, &k->sas) {
 		struct ike_sa *sa = list_entry(e, struct ike_sa, all);
 
@@ -89,8 +102,8 @@ static void dp_lost(struct ike *k)
 			due_ms += PACE_MS;
 		list_each_safe (f, &sa->children)
 			child_lost(k, sa, list_entry(f, struct ike_child, node), due_ms);
-		if (sa->state == IKE_SA_UP && !sa->quiet && !sa->predecessor && sa->n_children == 0)
-			xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, due_ms);
+		if (sa->state == IKE_SA_UP && !sa->quiet && !sa->predecessor)
+			ask_missing(k, sa, due_ms);
 		sa_rearm(k, sa);
 	}
 }
@@ -102,7 +115,11 @@ static int up(struct ike *k, struct ike_tunnel *t)
 	t->by_hand = false;
 	t->wanted = t->cfg->start == CFG_START_ALWAYS;
 	t->attempts = 0;
-	t->retry_at_ms = 0;
+	t->retry_at_ms = t->hold_until_ms = 0;
+	for (unsigned i = 0; i < t->n_children; i++) {
+		t->want[i].asked = true;
+		t->want[i].hold_until_ms = 0;
+	}
 	tunnel_want(k, t);
 	tunnel_rearm(k, t);
 	return 0;
@@ -115,6 +132,8 @@ static int down(struct ike *k, struct ike_tunnel *t)
 	t->wanted = false;
 	t->by_hand = true;
 	t->retry_at_ms = 0;
+	for (unsigned i = 0; i < t->n_want; i++)
+		t->want[i].asked = false;
 	tunnel_end_sas(k, t, SA_END_DELETE, "taken down by hand");
 	tunnel_rearm(k, t);
 	return rc;
@@ -153,18 +172,30 @@ static int rekey_ike(struct ike *k, struct ike_tunnel *t)
 	return 0;
 }
 
-static void acquire(struct ike *k, struct ike_tunnel *t)
+static void acquire(struct ike *k, struct ike_tunnel *t, const struct ike_event *ev)
 {
-	t->acquired_at_ms = k->now_ms;
+	struct ike_want *w = ev->child < t->n_children ? &t->want[ev->child] : NULL;
+	bool has_sa = tunnel_sa(t) != NULL;
+
+	if (!w)
+		return;
+	w->acquired_at_ms = k->now_ms;
 	list_each (e, &t->sas) {
 		struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
 
-		child_wanted(k, sa);
+		child_wanted(k, sa, ev->child);
 		sa_rearm(k, sa);
 	}
 	/* a respond-only tunnel may ask for a child, not for an IKE SA */
-	if (!t->by_hand && (t->cfg->start != CFG_START_RESPOND_ONLY || tunnel_sa(t)))
-		tunnel_want(k, t);
+	if (t->by_hand || (t->cfg->start == CFG_START_RESPOND_ONLY && !has_sa))
+		return;
+	/* what failed a moment ago is not tried again for each packet */
+	if (k->now_ms < w->hold_until_ms || (!has_sa && k->now_ms < t->hold_until_ms))
+		return;
+	w->asked = true;
+	w->has_packet = ev->has_ts;
+	w->packet = ev->ts;
+	tunnel_want(k, t);
 }
 
 static int about_tunnel(struct ike *k, const struct ike_event *ev)
@@ -183,7 +214,7 @@ static int about_tunnel(struct ike *k, const struct ike_event *ev)
 	case IKE_EV_REKEY_IKE:
 		return rekey_ike(k, t);
 	case IKE_EV_ACQUIRE:
-		acquire(k, t);
+		acquire(k, t, ev);
 		break;
 	default: /* the rest is not a tunnel's */
 		break;

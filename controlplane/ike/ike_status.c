@@ -62,6 +62,8 @@ static void child_info(const struct ike_sa *sa, const struct ike_child *c, struc
 		.dh = c->dh,
 		.encap_udp = c->encap,
 		.esn = c->esn,
+		.transport = c->transport,
+		.child = c->index,
 		.path = c->path,
 		.n_ts = c->n_ts,
 		.up_since_ms = c->up_since_ms,
@@ -107,6 +109,8 @@ int ike_tunnel_info(const struct ike *k, uint32_t index, struct ike_tunnel_info 
 			/* what is still being installed carries nothing yet */
 			out->n_child += child_alive(c) && c->state != IKE_CHILD_INSTALLING;
 			out->n_sending += c->out == HALF_READY && !c->lost;
+			if (c->out == HALF_READY && !c->lost)
+				out->sending |= (uint8_t)(1u << c->index);
 		}
 	}
 	return 0;

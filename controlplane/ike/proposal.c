@@ -134,6 +134,24 @@ static bool pick_dh(const struct cfg_proposal *ours, const struct payload_sa *sa
 	return out->dh != NULL;
 }
 
+/* RFC 7296 3.3.3: ESN is mandatory in ESP, and 0 there means sequence numbers of 32 bits. */
+static bool pick_esn(const struct payload_sa *sa, const struct payload_proposal *p, unsigned flags,
+		     struct proposal_choice *out)
+{
+	bool yes = false, no = false;
+
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct payload_transform *t = &sa->transform[p->first + i];
+
+		if (t->type != ALG_ESN || t->unacceptable || t->has_key_bits)
+			continue;
+		yes |= t->id == ALG_ESN_YES;
+		no |= t->id == ALG_ESN_NO;
+	}
+	out->esn = yes && flags & (PROPOSAL_ESN_PREFER | PROPOSAL_ESN_REQUIRE);
+	return out->esn || (no && !(flags & PROPOSAL_ESN_REQUIRE));
+}
+
 /* Does one of ours match one of theirs? Then out holds the choice. */
 static bool match(const struct cfg_proposal *ours, const struct payload_sa *sa, const struct payload_proposal *p,
 		  uint16_t ke_group, unsigned flags, struct proposal_choice *out)
@@ -152,8 +170,7 @@ static bool match(const struct cfg_proposal *ours, const struct payload_sa *sa, 
 	out->say_integ_none = out->encr->aead && integ.none;
 	if (p->protocol == IKE_PROTO_IKE && !(out->prf = pick(&ours->prf, sa, p)))
 		return false;
-	/* RFC 7296 3.3.3: ESN is mandatory in ESP; we do 32-bit sequence numbers */
-	if (p->protocol == IKE_PROTO_ESP && !offered(sa, p, ALG_ESN).none)
+	if (p->protocol == IKE_PROTO_ESP && !pick_esn(sa, p, flags, out))
 		return false;
 	return pick_dh(ours, sa, p, ke_group, flags, out);
 }
@@ -226,7 +243,11 @@ void proposal_build(const struct cfg_proposal *ours, unsigned n_ours, uint8_t pr
 		add_list(out, &ours[i].integ);
 		if (protocol == IKE_PROTO_IKE || !(flags & PROPOSAL_NO_DH))
 			add_list(out, &ours[i].dh);
-		if (protocol == IKE_PROTO_ESP)
+		if (protocol != IKE_PROTO_ESP)
+			continue;
+		if (flags & (PROPOSAL_ESN_PREFER | PROPOSAL_ESN_REQUIRE))
+			add(out, ALG_ESN, ALG_ESN_YES, 0);
+		if (!(flags & PROPOSAL_ESN_REQUIRE))
 			add(out, ALG_ESN, ALG_ESN_NO, 0);
 	}
 }

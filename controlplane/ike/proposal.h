@@ -27,6 +27,9 @@ struct proposal_choice {
 enum {
 	PROPOSAL_NO_DH = 1 << 0,     /* ESP in IKE_AUTH: no KE, so DH is neither offered nor asked for (1.2) */
 	PROPOSAL_NO_PFS_OK = 1 << 1, /* choose: accept an offer without DH although ours lists groups */
+	/* ESP's extended sequence numbers (RFC 4303 2.2.1): neither flag: without alone */
+	PROPOSAL_ESN_PREFER = 1 << 2,  /* with before without */
+	PROPOSAL_ESN_REQUIRE = 1 << 3, /* with alone */
 };
 
 /* Responder: choose one set from the peer's offer. Ours comes first: our first proposal that matches any of theirs, and
@@ -38,7 +41,7 @@ enum ike_verdict proposal_choose(const struct cfg_proposal *ours, unsigned n_our
 				 const struct payload_sa *offer, uint16_t ke_group, unsigned flags,
 				 struct proposal_choice *out) MUST_USE;
 
-/* Initiator: write our offer. spi_size 0 (IKE_SA_INIT), 4 (ESP) or 8 (IKE rekey). ESP offers carry "no ESN" (3.3.2). */
+/* Initiator: write our offer. spi_size 0 (IKE_SA_INIT), 4 (ESP) or 8 (IKE rekey). */
 void proposal_build(const struct cfg_proposal *ours, unsigned n_ours, uint8_t protocol, uint64_t spi, uint8_t spi_size,
 		    unsigned flags, struct payload_sa *out);
 

@@ -155,6 +155,13 @@ static bool offers_id(const struct payload_sa *sa, const struct payload_proposal
 	return false;
 }
 
+static bool esn_fits(const struct payload_sa *sa, const struct payload_proposal *p, unsigned flags)
+{
+	if (offers_id(sa, p, ALG_ESN, ALG_ESN_YES) && flags & (PROPOSAL_ESN_PREFER | PROPOSAL_ESN_REQUIRE))
+		return true;
+	return !(flags & PROPOSAL_ESN_REQUIRE) && offers_id(sa, p, ALG_ESN, ALG_ESN_NO);
+}
+
 /* Leave only one of ours and one of theirs: what does choosing say, and where does it stop? */
 static enum step compare(const struct cfg_proposal *ours, uint8_t protocol, const struct payload_sa *sa,
 			 const struct payload_proposal *p, unsigned flags)
@@ -174,7 +181,7 @@ static enum step compare(const struct cfg_proposal *ours, uint8_t protocol, cons
 		return WRONG_INTEG;
 	if (protocol == IKE_PROTO_IKE && !common(&ours->prf, sa, p))
 		return NO_PRF;
-	if (protocol == IKE_PROTO_ESP && !offers_id(sa, p, ALG_ESN, ALG_ESN_NO))
+	if (protocol == IKE_PROTO_ESP && !esn_fits(sa, p, flags))
 		return NO_ESN_MATCH;
 	if (flags & PROPOSAL_NO_DH || common(&ours->dh, sa, p))
 		return ALL_FIT;
@@ -224,7 +231,7 @@ static void say_difference(struct text *t, const struct cfg_alg_list *ours, uint
 }
 
 static void say_step(struct text *t, enum step step, const struct cfg_proposal *ours, uint8_t protocol,
-		     const struct payload_sa *sa, const struct payload_proposal *p)
+		     const struct payload_sa *sa, const struct payload_proposal *p, unsigned flags)
 {
 	switch (step) {
 	case WRONG_PROTOCOL:
@@ -245,8 +252,12 @@ static void say_step(struct text *t, enum step step, const struct cfg_proposal *
 		say_difference(t, &ours->prf, ALG_PRF, protocol, sa, p);
 		break;
 	case NO_ESN_MATCH:
-		text_say(t,
-			 "the peer insists on extended sequence numbers; have the peer offer them off (noesn) as well");
+		if (flags & PROPOSAL_ESN_REQUIRE)
+			text_say(t, "the peer offers no extended sequence numbers; write `esn: prefer` in this "
+				    "tunnel's esp, or have the peer offer them");
+		else
+			text_say(t, "the peer insists on extended sequence numbers; write `esn: prefer` in this "
+				    "tunnel's esp, or have the peer offer them off (noesn) as well");
 		break;
 	case NO_DH_MATCH:
 		say_difference(t, &ours->dh, ALG_DH, protocol, sa, p);
@@ -277,7 +288,7 @@ const char *proposal_explain(const struct cfg_proposal *ours, unsigned n_ours, u
 			best_theirs = k;
 		}
 	/* the cure first: a long list may be cut */
-	say_step(&t, best, &ours[best_ours], protocol, offer, &offer->proposal[best_theirs]);
+	say_step(&t, best, &ours[best_ours], protocol, offer, &offer->proposal[best_theirs], flags);
 	text_say(&t, " [peer: ");
 	for (unsigned k = 0; k < offer->n; k++) {
 		text_say(&t, k ? ", " : "");

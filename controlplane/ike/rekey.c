@@ -93,7 +93,7 @@ bool rekey_child_settle(struct ike *k, struct ike_sa *sa, struct ike_child *made
 		made->redundant = true;
 		return true;
 	}
-	if (!rival && !x && (!old || old->replaced_by) && child_count_alive(sa) > 1) {
+	if (!rival && !x && (!old || old->replaced_by) && child_count_of(sa, made->index) > 1) {
 		/* the answer is so late that the winner has been at work, or was itself replaced, since */
 		made->redundant = true;
 		return true;
@@ -130,7 +130,7 @@ static void move_all(struct ike *k, struct ike_sa *from, struct ike_sa *to)
 		struct xchg_task *t = list_entry(e, struct xchg_task, node);
 
 		if (t->kind == XCHG_CHILD_DELETE || t->kind == XCHG_CHILD_REKEY || t->kind == XCHG_CHILD_CREATE)
-			xchg_queue(k, to, t->kind, t->spi_in, t->due_ms);
+			xchg_queue(k, to, t->kind, t->which, t->due_ms);
 	}
 	xchg_unqueue(from, XCHG_KIND_N, 0);
 	/* what was asked for on the old SA and not done any more: again on the new one */
@@ -158,8 +158,8 @@ static void inherit(struct ike *k, struct ike_sa *old, struct ike_sa *heir)
 	old->rekey_at_ms = old->expires_at_ms = 0;
 	old->quiet = true;
 	old->bequeathed = true;
-	if (t && t->wanted && child_count_alive(heir) == 0)
-		xchg_queue(k, heir, XCHG_CHILD_CREATE, 0, k->now_ms + k->limits.retry_ms);
+	if (t)
+		tunnel_ask(k, t, heir, k->now_ms + k->limits.retry_ms);
 	sa_rearm(k, heir);
 	twin_look(k, heir);
 }

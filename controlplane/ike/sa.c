@@ -437,6 +437,15 @@ static void tick_idle(struct ike *k, struct ike_sa *sa)
 	}
 }
 
+/* Nobody needs it: where traffic starts the tunnel, and there was none for a child's life. */
+static bool idle(struct ike *k, const struct ike_sa *sa)
+{
+	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+
+	return t && t->cfg->start == CFG_START_ON_TRAFFIC && sa_usable(sa) && !sa->n_children && !sa->x_in &&
+	       !sa->x_out;
+}
+
 static void tick_life(struct ike *k, struct ike_sa *sa)
 {
 	if (sa->inherit_at_ms && k->now_ms >= sa->inherit_at_ms) {
@@ -455,8 +464,13 @@ static void tick_life(struct ike *k, struct ike_sa *sa)
 	}
 	if (sa->rekey_at_ms && k->now_ms >= sa->rekey_at_ms) {
 		sa->rekey_at_ms = 0;
-		if (sa_usable(sa))
+		if (idle(k, sa)) {
+			notice_sa(k, sa, IKE_NOTICE_IKE_DOWN, "it has no child, and traffic will bring it back");
+			sa->quiet = true;
+			sa_end(k, sa, SA_END_DELETE, "");
+		} else if (sa_usable(sa)) {
 			xchg_queue(k, sa, XCHG_IKE_REKEY, 0, k->now_ms);
+		}
 	}
 }
 

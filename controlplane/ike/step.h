@@ -71,7 +71,11 @@ void x_child_start(struct ike *k, struct ike_sa *sa, struct xchg *x);
 /* Responder: choose a suite, selectors and an SPI for the child that x asks for, in x; 0 or the error notify to answer
  * with. nonces and offer are in x; the answer's selectors are put in place of the peer's. */
 uint16_t x_child_negotiate(struct ike *k, struct ike_sa *sa, struct xchg *x, uint16_t ke_group, unsigned flags);
-/* Initiator: read and check SAr, TSi, TSr against what x offered. */
+/* Initiator: the child refused: tell people, and remember it. How long to leave it at that, in ms. */
+uint64_t x_child_why_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, uint16_t notify);
+/* Initiator: it is no transport mode where the config wants that: true, and it is on its way out. */
+bool x_child_wrong_mode(struct ike *k, struct ike_sa *sa, struct ike_child *c);
+/* Initiator: read and check SAr, TSi, TSr and the mode against what x offered. */
 enum ike_verdict x_child_verify(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct ike_chain *c);
 /* Write SA and, after the caller's nonce and KE, the selectors. */
 void x_child_put_sa(struct wire_out *o, const struct payload_sa *sa);

@@ -316,15 +316,15 @@ static void put_once(struct payload_ts *list, const struct ike_ts *ts)
 		list->ts[list->n++] = *ts;
 }
 
-void ts_build(const struct cfg_ts *policy, unsigned n_policy, const struct ts_packet *first, struct payload_ts *tsi,
+void ts_build(const struct cfg_ts *policy, unsigned n_policy, const struct cfg_ts *first, struct payload_ts *tsi,
 	      struct payload_ts *tsr)
 {
 	tsi->n = tsi->left_out = tsr->n = tsr->left_out = 0;
 	if (first) {
-		tsi->ts[tsi->n++] =
-			(struct ike_ts){first->protocol, first->sport, first->sport, first->src, first->src};
-		tsr->ts[tsr->n++] =
-			(struct ike_ts){first->protocol, first->dport, first->dport, first->dst, first->dst};
+		struct pair p = from_cfg(first);
+
+		tsi->ts[tsi->n++] = p.local;
+		tsr->ts[tsr->n++] = p.remote;
 	}
 	for (unsigned i = 0; i < n_policy; i++) {
 		struct pair p = from_cfg(&policy[i]);
@@ -334,8 +334,7 @@ void ts_build(const struct cfg_ts *policy, unsigned n_policy, const struct ts_pa
 	}
 }
 
-/* Each selector of a lies inside one of b. */
-static bool list_within(const struct payload_ts *a, const struct payload_ts *b)
+bool ts_list_within(const struct payload_ts *a, const struct payload_ts *b)
 {
 	for (unsigned i = 0; i < a->n; i++) {
 		bool in = false;
@@ -376,8 +375,8 @@ enum ike_verdict ts_verify(const struct cfg_ts *policy, unsigned n_policy, const
 	struct candidates c = {0};
 
 	*out = (struct ts_result){0};
-	if (got_tsi->left_out || got_tsr->left_out || !list_within(got_tsi, sent_tsi) ||
-	    !list_within(got_tsr, sent_tsr))
+	if (got_tsi->left_out || got_tsr->left_out || !ts_list_within(got_tsi, sent_tsi) ||
+	    !ts_list_within(got_tsr, sent_tsr))
 		return IKE_V_TS_UNACCEPTABLE;
 	for (unsigned k = 0; k < n_policy; k++)
 		candidates_of(&c, &policy[k], got_tsi, got_tsr);

@@ -12,13 +12,6 @@
 #include "config/config.h"
 #include "controlplane/ike/payload.h"
 
-/* The packet that asked for the child: RFC 7296 2.9 lets it stand first in TSi and TSr. */
-struct ts_packet {
-	struct ip_addr src, dst; /* local, remote */
-	uint8_t protocol;
-	uint16_t sport, dport;
-};
-
 struct ts_result {
 	unsigned n;
 	struct cfg_ts pair[CFG_TS_MAX]; /* to install */
@@ -26,8 +19,9 @@ struct ts_result {
 	bool cut;                       /* part of an overlap is in no prefix that we kept */
 };
 
-/* Initiator: our proposal from the config's pairs. first: NULL, or the packet. Equal selectors appear once. */
-void ts_build(const struct cfg_ts *policy, unsigned n_policy, const struct ts_packet *first, struct payload_ts *tsi,
+/* Initiator: our proposal from the config's pairs. first: NULL, or the packet that asks for the child (RFC 7296 2.9 lets it
+ * stand first). Equal selectors appear once. */
+void ts_build(const struct cfg_ts *policy, unsigned n_policy, const struct cfg_ts *first, struct payload_ts *tsi,
 	      struct payload_ts *tsr);
 
 /* Responder: narrow the peer's proposal (TSi is remote) to our policy. The answer to send is in tsi and tsr: what
@@ -43,6 +37,8 @@ enum ike_verdict ts_verify(const struct cfg_ts *policy, unsigned n_policy, const
 			   const struct payload_ts *sent_tsr, const struct payload_ts *got_tsi,
 			   const struct payload_ts *got_tsr, struct ts_result *out) MUST_USE;
 
+/* Each selector of a lies inside one of b. */
+bool ts_list_within(const struct payload_ts *a, const struct payload_ts *b);
 /* Every pair of a is inside some pair of b (rekey: the new child must not carry less, 2.9.2). */
 bool ts_pairs_within(const struct cfg_ts *a, unsigned n_a, const struct cfg_ts *b, unsigned n_b);
 

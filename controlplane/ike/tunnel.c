@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "controlplane/ike/creds.h"
 #include "controlplane/ike/notice.h"
+#include "controlplane/ike/offer.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/xchg.h"
 
@@ -57,6 +58,34 @@ static struct ike_tunnel *tunnel_new(struct ike *k, uint32_t index)
 	return t;
 }
 
+/* Children that the config has no more are closed. */
+static void set_children(struct ike *k, struct ike_tunnel *t)
+{
+	t->n_children = offer_children(t->cfg);
+	if (t->n_children > t->n_want) {
+		t->want = xrealloc(t->want, t->n_children, sizeof(*t->want));
+		memset(t->want + t->n_want, 0, (t->n_children - t->n_want) * sizeof(*t->want));
+		t->n_want = t->n_children;
+	}
+	for (unsigned i = 0; i < t->n_want; i++) {
+		t->want[i].single = false;
+		t->want[i].refusals = 0;
+		t->want[i].hold_until_ms = 0;
+		t->want[i].asked &= i < t->n_children;
+	}
+	list_each (e, &t->sas) {
+		struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
+
+		list_each (f, &sa->children) {
+			struct ike_child *c = list_entry(f, struct ike_child, node);
+
+			if (c->index >= t->n_children && child_alive(c))
+				xchg_queue(k, sa, XCHG_CHILD_DELETE, c->spi_in, k->now_ms);
+		}
+		sa_rearm(k, sa);
+	}
+}
+
 int tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg)
 {
 	struct ike_tunnel *t = tunnel_find(k, index);
@@ -74,10 +103,13 @@ int tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg)
 	creds_give(k, t->creds);
 	t->creds = creds;
 	t->cfg = cfg;
+	set_children(k, t);
 	t->wanted = cfg->start == CFG_START_ALWAYS && !t->by_hand && !k->stopping;
 	t->retry_at_ms = 0;
 	list_del(&t->by_addr);
 	list_add_tail(bucket(k, &cfg->remote.addr), &t->by_addr);
+	if (t->wanted && tunnel_sa(t))
+		tunnel_want(k, t);
 	tunnel_rearm(k, t);
 	return 0;
 }
@@ -99,6 +131,13 @@ void tunnel_end_sas(struct ike *k, struct ike_tunnel *t, enum sa_end how, const 
 	}
 }
 
+static void tunnel_free(struct ike_tunnel *t)
+{
+	if (t)
+		free(t->want);
+	free(t);
+}
+
 void tunnel_del(struct ike *k, uint32_t index)
 {
 	struct ike_tunnel *t = tunnel_find(k, index);
@@ -114,13 +153,13 @@ void tunnel_del(struct ike *k, uint32_t index)
 	list_del(&t->by_addr);
 	creds_give(k, t->creds);
 	k->tunnel[index] = NULL;
-	free(t);
+	tunnel_free(t);
 }
 
 void tunnel_free_all(struct ike *k)
 {
 	for (uint32_t i = 0; i < k->n_tunnels; i++)
-		free(k->tunnel[i]);
+		tunnel_free(k->tunnel[i]);
 	free(k->tunnel);
 	free(k->by_addr);
 	creds_free_all(k);
@@ -130,6 +169,9 @@ void tunnel_free_all(struct ike *k)
 
 static bool local_fits(const struct ike_tunnel *t, const struct ike_path *path)
 {
+	/* a peer that may be anywhere, or has a name, may use the family that our address is not of */
+	if (t->cfg->remote.addr.family == IP_NONE && t->cfg->local.addr.family != path->local.family)
+		return true;
 	return ip_is_any(&t->cfg->local.addr) || ip_equal(&t->cfg->local.addr, &path->local);
 }
 
@@ -243,21 +285,28 @@ static bool suite_allowed(const struct ike_tunnel *t, const struct ike_sa *sa)
 static struct ike_tunnel *match_among(struct ike *k, const struct ip_addr *addr, const struct ike_sa *sa,
 				      const struct cfg_id *peer, const struct cfg_id *ours)
 {
+	struct ike_tunnel *any = NULL; /* one that takes whatever identity: only if no tunnel names this one */
 	struct cfg_id id;
 
 	list_each (e, bucket(k, addr)) {
 		struct ike_tunnel *t = list_entry(e, struct ike_tunnel, by_addr);
+		bool named;
 
 		if (!ip_equal(&t->cfg->remote.addr, addr) || !local_fits(t, &sa->path) || !suite_allowed(t, sa))
 			continue;
 		tunnel_remote_id(t, &sa->path, &id);
 		if (id.type != CFG_ID_NONE && !cert_id_same(&id, peer))
 			continue;
+		named = id.type != CFG_ID_NONE;
 		tunnel_local_id(t, &sa->path, &id);
-		if (!ours || ours->type == CFG_ID_NONE || cert_id_same(&id, ours))
+		if (ours && ours->type != CFG_ID_NONE && !cert_id_same(&id, ours))
+			continue;
+		if (named)
 			return t;
+		if (!any)
+			any = t;
 	}
-	return NULL;
+	return any;
 }
 
 struct ike_tunnel *tunnel_match(struct ike *k, const struct ike_sa *sa, const struct cfg_id *peer,
@@ -340,15 +389,49 @@ static bool under_way(const struct ike_tunnel *t)
 	return false;
 }
 
-static void retry_later(struct ike *k, struct ike_tunnel *t)
+/* first, doubled for each further failure in a row. */
+static uint64_t pause_of(struct ike *k, uint64_t first, uint64_t most, uint32_t failures)
 {
-	uint64_t pause = k->limits.retry_ms;
+	uint64_t pause = first;
 
-	for (uint32_t i = 1; i < t->attempts && pause < RETRY_MAX_MS; i++)
+	for (uint32_t i = 1; i < failures && pause < most; i++)
 		pause *= 2;
-	pause = u64_min(pause, RETRY_MAX_MS);
-	t->retry_at_ms = k->now_ms + ike_jitter(k, pause, 90, 110);
-	tunnel_rearm(k, t);
+	return ike_jitter(k, u64_min(pause, most), 90, 110);
+}
+
+struct ike_want *tunnel_want_of(struct ike_tunnel *t, uint8_t index)
+{
+	return t && index < t->n_want ? &t->want[index] : NULL;
+}
+
+bool tunnel_wants(const struct ike_tunnel *t, uint8_t index)
+{
+	return index < t->n_children && (t->wanted || t->want[index].asked);
+}
+
+void tunnel_ask(struct ike *k, struct ike_tunnel *t, struct ike_sa *sa, uint64_t due_ms)
+{
+	for (unsigned i = 0; i < t->n_children; i++)
+		if (tunnel_wants(t, (uint8_t)i) && !child_count_of(sa, (uint8_t)i))
+			child_ask(k, sa, (uint8_t)i, u64_max(due_ms, t->want[i].hold_until_ms));
+}
+
+void tunnel_error(struct ike_tunnel *t, const char *cause)
+{
+	snprintf(t->last_error, sizeof(t->last_error), "%s", cause);
+}
+
+uint64_t tunnel_refused(struct ike *k, struct ike_tunnel *t, uint8_t index, const char *cause)
+{
+	struct ike_want *w = tunnel_want_of(t, index);
+
+	if (!w)
+		return REFUSED_MS;
+	tunnel_error(t, cause);
+	w->hold_until_ms = k->now_ms + pause_of(k, REFUSED_MS, REFUSED_MAX_MS, ++w->refusals);
+	w->asked = false;
+	w->has_packet = false;
+	return w->hold_until_ms - k->now_ms;
 }
 
 static void start(struct ike *k, struct ike_tunnel *t)
@@ -381,8 +464,7 @@ void tunnel_want(struct ike *k, struct ike_tunnel *t)
 	if (k->stopping)
 		return;
 	if (sa) {
-		if (child_count_alive(sa) == 0)
-			xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms);
+		tunnel_ask(k, t, sa, k->now_ms);
 		step_settle(k, sa);
 	} else if (!under_way(t)) {
 		start(k, t);
@@ -408,25 +490,47 @@ void tunnel_rearm(struct ike *k, struct ike_tunnel *t)
 void tunnel_failed(struct ike *k, struct ike_tunnel *t, const char *cause)
 {
 	if (cause[0])
-		snprintf(t->last_error, sizeof(t->last_error), "%s", cause);
+		tunnel_error(t, cause);
 	t->attempts++;
-	if (t->wanted && !under_way(t))
-		retry_later(k, t);
-}
-
-void tunnel_up(struct ike *k, struct ike_tunnel *t)
-{
-	t->attempts = 0;
-	t->retry_at_ms = 0;
-	t->last_error[0] = '\0';
+	if (under_way(t))
+		return;
+	t->hold_until_ms = k->now_ms + pause_of(k, k->limits.retry_ms, RETRY_MAX_MS, t->attempts);
+	for (unsigned i = 0; i < t->n_want; i++) { /* traffic and people ask anew */
+		t->want[i].asked = false;
+		t->want[i].has_packet = false;
+	}
+	if (!t->wanted)
+		return;
+	t->retry_at_ms = t->hold_until_ms;
 	tunnel_rearm(k, t);
 }
 
-void tunnel_repair_tx(struct ike *k, struct ike_tunnel *t, uint32_t spi_in)
+void tunnel_up(struct ike *k, struct ike_tunnel *t, uint8_t index)
 {
-	if (t->tx_spi_in != spi_in)
+	struct ike_want *w = tunnel_want_of(t, index);
+	bool refused = false;
+
+	if (w) {
+		w->asked = w->has_packet = false;
+		w->refusals = 0;
+		w->hold_until_ms = 0;
+	}
+	for (unsigned i = 0; i < t->n_children; i++)
+		refused |= t->want[i].refusals > 0;
+	t->attempts = 0;
+	t->retry_at_ms = t->hold_until_ms = 0;
+	if (!refused) /* else it is about another child, and still true */
+		t->last_error[0] = '\0';
+	tunnel_rearm(k, t);
+}
+
+void tunnel_repair_tx(struct ike *k, struct ike_tunnel *t, uint8_t index, uint32_t spi_in)
+{
+	struct ike_want *w = tunnel_want_of(t, index);
+
+	if (!w || w->tx_spi_in != spi_in)
 		return;
-	t->tx_spi_in = 0;
+	w->tx_spi_in = 0;
 	list_each (e, &t->sas) {
 		struct ike_sa *sa = list_entry(e, struct ike_sa, in_tunnel);
 
@@ -435,7 +539,7 @@ void tunnel_repair_tx(struct ike *k, struct ike_tunnel *t, uint32_t spi_in)
 		list_each (f, &sa->children) {
 			struct ike_child *c = list_entry(f, struct ike_child, node);
 
-			if (c->spi_in == spi_in || !child_alive(c) || c->out != HALF_READY)
+			if (c->index != index || c->spi_in == spi_in || !child_alive(c) || c->out != HALF_READY)
 				continue;
 			xchg_queue(k, sa, XCHG_CHILD_REKEY, c->spi_in, k->now_ms);
 			sa_rearm(k, sa);

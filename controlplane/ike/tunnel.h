@@ -33,7 +33,10 @@ void tunnel_tick(struct ike *k, struct ike_tunnel *t);
 void tunnel_rearm(struct ike *k, struct ike_tunnel *t);
 /* An attempt, or an established SA, came to its end; retry by policy. cause in words. */
 void tunnel_failed(struct ike *k, struct ike_tunnel *t, const char *cause);
-void tunnel_up(struct ike *k, struct ike_tunnel *t);
+/* What people see of it. */
+void tunnel_error(struct ike_tunnel *t, const char *cause);
+/* Child `index` is up. */
+void tunnel_up(struct ike *k, struct ike_tunnel *t, uint8_t index);
 /* End all its SAs. */
 void tunnel_end_sas(struct ike *k, struct ike_tunnel *t, enum sa_end how, const char *cause);
 /* A child's traffic is wanted (acquire, by hand, always): see that there is a child, or an attempt under way. */
@@ -41,4 +44,13 @@ void tunnel_want(struct ike *k, struct ike_tunnel *t);
 /* The SA of a tunnel to use for new requests; NULL: none. */
 struct ike_sa *tunnel_sa(const struct ike_tunnel *t);
 /* A pair is gone; if it carried our traffic and another pair lives, rekey that, so that there is one to send on. */
-void tunnel_repair_tx(struct ike *k, struct ike_tunnel *t, uint32_t spi_in);
+void tunnel_repair_tx(struct ike *k, struct ike_tunnel *t, uint8_t index, uint32_t spi_in);
+
+/* NULL: t is NULL, or its config never had that child. */
+struct ike_want *tunnel_want_of(struct ike_tunnel *t, uint8_t index);
+/* Is this child to be there? */
+bool tunnel_wants(const struct ike_tunnel *t, uint8_t index);
+/* On sa, ask at due_ms for every child that is to be there and is not by then. */
+void tunnel_ask(struct ike *k, struct ike_tunnel *t, struct ike_sa *sa, uint64_t due_ms);
+/* The peer refused child `index`: for how long to leave it at that. It is asked for no more if only traffic wanted it. */
+uint64_t tunnel_refused(struct ike *k, struct ike_tunnel *t, uint8_t index, const char *cause);

@@ -12,6 +12,7 @@
 
 #include "controlplane/ike/auth_job.h"
 #include "controlplane/ike/notice.h"
+#include "controlplane/ike/offer.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/tunnel.h"
 #include "controlplane/ike/xchg.h"
@@ -63,6 +64,12 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct wire_out o;
 
+	offer_build(t, sa, x, NULL);
+	if (!x->tsi.n || !x->tsr.n) {
+		sa_end(k, sa, SA_END_NOW,
+		       "no pair of `selectors` holds the two addresses that transport mode is to protect");
+		return;
+	}
 	xchg_begin(k, sa, x, &o);
 	wire_payload(&o, IKE_PL_IDI);
 	payload_id_encode(&o.w, &x->id_i);
@@ -81,11 +88,11 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	if (!other_sa_up(t))
 		payload_notify_add(&o, N_INITIAL_CONTACT, NULL, 0);
 	/* RFC 7296 1.2: no DH in the child of this exchange */
-	proposal_build(t->cfg->esp.proposal, t->cfg->esp.n_proposals, IKE_PROTO_ESP, x->spi_in, 4, PROPOSAL_NO_DH,
-		       &x->offer);
+	proposal_build(t->cfg->esp.proposal, t->cfg->esp.n_proposals, IKE_PROTO_ESP, x->spi_in, 4,
+		       PROPOSAL_NO_DH | offer_flags(t->cfg), &x->offer);
 	x_child_put_sa(&o, &x->offer);
-	ts_build(t->cfg->ts, t->cfg->n_ts, NULL, &x->tsi, &x->tsr);
 	x_child_put_ts(&o, x);
+	offer_put_mode(&o, x);
 	xchg_request(k, sa, x, &o);
 }
 
@@ -132,6 +139,11 @@ void x_auth_start(struct ike *k, struct ike_sa *sa)
 		       "the data plane has no SPI for a child: is it running, is its SA table full?");
 		return;
 	}
+	for (unsigned i = 0; i < t->n_children; i++) /* the first that is wanted; the others follow */
+		if (tunnel_wants(t, (uint8_t)i)) {
+			x->index = (uint8_t)i;
+			break;
+		}
 	x->ni = sa->birth->ni;
 	x->nr = sa->birth->nr;
 	tunnel_local_id(t, &sa->path, &x->id_i);
@@ -146,17 +158,17 @@ static void take_child(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
 	struct ike_child *c = x->child_verdict == IKE_V_OK ? child_new(k, sa, x) : NULL;
 	bool broken = x->child_verdict != IKE_V_OK && !x->child_refused;
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 
 	xchg_done(k, sa, x);
-	if (c) {
-		child_start(k, sa, c);
-		return;
-	}
 	if (broken) {
 		sa_end(k, sa, SA_END_DELETE, "the peer's choice for the child does not fit our offer");
 		return;
 	}
-	xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms + REFUSED_MS);
+	if (c && !x_child_wrong_mode(k, sa, c))
+		child_start(k, sa, c);
+	if (t)
+		tunnel_ask(k, t, sa, k->now_ms); /* the tunnel's others, and one that was refused after a pause */
 }
 
 static void verified(struct ike *k, struct ike_sa *sa, struct xchg *x)
@@ -180,7 +192,6 @@ static void verified(struct ike *k, struct ike_sa *sa, struct xchg *x)
 
 static void read_child(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
-	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct payload_notify n = {.type = 0};
 
 	if (in->c->seen & IKE_PL_BIT(IKE_PL_SA)) {
@@ -190,16 +201,7 @@ static void read_child(struct ike *k, struct ike_sa *sa, struct xchg *x, const s
 	x->child_verdict = IKE_V_NO_PROPOSAL;
 	x->child_refused = true;
 	payload_notify_error(in->c, &n);
-	if (n.type == N_TS_UNACCEPTABLE)
-		k->counters.ts_unacceptable++;
-	if (t)
-		snprintf(t->last_error, sizeof(t->last_error),
-			 "the peer refused the child with %s: compare `esp: proposals` and `selectors` at both ends",
-			 payload_notify_name(n.type));
-	notice_bad(k, sa,
-		   "the IKE SA is up, but the peer refused the child with %s: compare `esp: proposals` and "
-		   "`selectors` at both ends",
-		   payload_notify_name(n.type));
+	x_child_why_refused(k, sa, x, n.type);
 }
 
 void x_auth_response(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
@@ -261,12 +263,15 @@ static void put_child(struct wire_out *o, struct xchg *x, const struct ike_child
 	proposal_answer(&x->choice, c->spi_in, &answer);
 	x_child_put_sa(o, &answer);
 	x_child_put_ts(o, x);
+	if (x->ts.additional)
+		payload_notify_add(o, N_ADDITIONAL_TS_POSSIBLE, NULL, 0);
+	offer_put_mode(o, x);
 }
 
 /* The last turn: the child is in, or there is none and `refusal` says why. */
 static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x, struct ike_child *c, uint16_t refusal)
 {
-	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	bool initial_contact = x->initial_contact;
 	struct wire_out o;
 
@@ -287,6 +292,8 @@ static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x, struct
 		child_answered(k, sa, c);
 	if (initial_contact)
 		honour_initial_contact(k, sa);
+	if (c && t)
+		tunnel_ask(k, t, sa, k->now_ms + ike_jitter(k, LEAVE_MS, 100, 200));
 }
 
 static void installed(struct ike *k, struct ike_sa *sa, struct xchg *x)
@@ -378,6 +385,7 @@ static enum ike_verdict read_request(struct xchg *x, const struct ike_chain *c, 
 	if (v == IKE_V_OK)
 		v = payload_ts_decode(wire_find(c, IKE_PL_TSR)->body, &x->tsr);
 	x->initial_contact = payload_notify_find(c, N_INITIAL_CONTACT, &n);
+	x->transport = payload_notify_find(c, N_USE_TRANSPORT_MODE, &n);
 	return v;
 }
 

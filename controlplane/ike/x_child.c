@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "controlplane/ike/notice.h"
+#include "controlplane/ike/offer.h"
 #include "controlplane/ike/rekey.h"
 #include "controlplane/ike/step.h"
 #include "controlplane/ike/tunnel.h"
@@ -43,24 +44,15 @@ static uint16_t refuse_proposal(struct ike *k, struct ike_sa *sa, const struct i
 	return N_NO_PROPOSAL_CHOSEN;
 }
 
-static uint16_t refuse_selectors(struct ike *k, struct ike_sa *sa, const struct ike_tunnel *t, const struct xchg *x)
-{
-	char why[NOTICE_MAX];
-
-	k->counters.ts_unacceptable++;
-	notice_bad(k, sa, "child refused: %s",
-		   ts_explain(t->cfg->ts, t->cfg->n_ts, &x->tsr, &x->tsi, why, sizeof(why)));
-	return N_TS_UNACCEPTABLE;
-}
-
 uint16_t x_child_negotiate(struct ike *k, struct ike_sa *sa, struct xchg *x, uint16_t ke_group, unsigned flags)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
-	struct payload_ts tsi, tsr;
+	char why[NOTICE_MAX];
 	enum ike_verdict v;
 
 	if (!t)
 		return N_TEMPORARY_FAILURE;
+	flags |= offer_flags(t->cfg);
 	v = proposal_choose(t->cfg->esp.proposal, t->cfg->esp.n_proposals, IKE_PROTO_ESP, &x->offer, ke_group, flags,
 			    &x->choice);
 	if (v == IKE_V_INVALID_KE)
@@ -68,23 +60,23 @@ uint16_t x_child_negotiate(struct ike *k, struct ike_sa *sa, struct xchg *x, uin
 	/* RFC 4303 2.1: 1 to 255 are reserved */
 	if (v != IKE_V_OK || x->choice.spi_size != 4 || x->choice.spi < 256)
 		return refuse_proposal(k, sa, t, x, flags);
-	if (ts_narrow(t->cfg->ts, t->cfg->n_ts, &x->tsi, &x->tsr, &x->ts, &tsi, &tsr) != IKE_V_OK || !x->ts.n)
-		return refuse_selectors(k, sa, t, x);
+	if (offer_narrow(t, sa, x, child_find_in(sa, x->old_spi_in), why, sizeof(why)) != IKE_V_OK) {
+		k->counters.ts_unacceptable++;
+		notice_bad(k, sa, "child refused: %s", why);
+		return N_TS_UNACCEPTABLE;
+	}
 	if (sa->n_children >= CHILDREN_MAX)
 		return N_NO_ADDITIONAL_SAS;
 	if (k->env.spi_alloc(k->env.ctx, sa->tunnel, &x->spi_in) < 0) {
 		x->spi_in = 0;
 		return N_TEMPORARY_FAILURE;
 	}
-	x->tsi = tsi;
-	x->tsr = tsr;
 	return 0;
 }
 
 enum ike_verdict x_child_verify(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct ike_chain *c)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
-	struct payload_ts tsi, tsr;
 	struct payload_sa answer;
 	enum ike_verdict v = payload_sa_decode(wire_find(c, IKE_PL_SA)->body, &answer);
 
@@ -94,15 +86,27 @@ enum ike_verdict x_child_verify(struct ike *k, struct ike_sa *sa, struct xchg *x
 		v = proposal_verify(&x->offer, &answer, &x->choice);
 	if (v == IKE_V_OK && x->choice.spi < 256)
 		v = IKE_V_SYNTAX;
-	if (v == IKE_V_OK)
-		v = payload_ts_decode(wire_find(c, IKE_PL_TSI)->body, &tsi);
-	if (v == IKE_V_OK)
-		v = payload_ts_decode(wire_find(c, IKE_PL_TSR)->body, &tsr);
-	if (v == IKE_V_OK)
-		v = ts_verify(t->cfg->ts, t->cfg->n_ts, &x->tsi, &x->tsr, &tsi, &tsr, &x->ts);
-	if (v == IKE_V_OK && x->ts.n == 0)
-		v = IKE_V_TS_UNACCEPTABLE;
-	return v;
+	return v == IKE_V_OK ? offer_verify(t, sa, x, c) : v;
+}
+
+/* RFC 7296 1.3.1: the peer has made it in tunnel mode. Who may not have that deletes it. */
+bool x_child_wrong_mode(struct ike *k, struct ike_sa *sa, struct ike_child *c)
+{
+	static const char cause[] =
+		"the peer answered with tunnel mode, and this tunnel's mode is transport: make them "
+		"the same at both ends";
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	const struct ike_child *old = child_find_in(sa, c->replaces);
+	uint64_t pause;
+
+	if (!t || c->transport || (old ? !old->transport : t->cfg->mode != CFG_MODE_TRANSPORT))
+		return false;
+	notice_bad(k, sa, "%s", cause);
+	pause = tunnel_refused(k, t, c->index, cause);
+	child_disown(k, sa, c);
+	if (tunnel_wants(t, c->index))
+		child_ask(k, sa, c->index, k->now_ms + pause);
+	return true;
 }
 
 /* ---- initiator ---- */
@@ -118,7 +122,9 @@ static struct ike_child *rekeyed(const struct ike_sa *sa, const struct xchg *x)
 static void later(struct ike *k, struct ike_sa *sa, struct xchg *x, uint64_t pause_ms)
 {
 	struct ike_child *old = rekeyed(sa, x);
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	enum xchg_kind kind = x->kind;
+	uint8_t index = x->index;
 
 	xchg_drop(k, sa, x);
 	if (old && !old->replaced_by) {
@@ -127,8 +133,19 @@ static void later(struct ike *k, struct ike_sa *sa, struct xchg *x, uint64_t pau
 	} else if (old) {
 		old->state = IKE_CHILD_REKEYED; /* the peer has rekeyed it, and will delete it */
 	}
-	if (kind == XCHG_CHILD_CREATE || child_count_alive(sa) == 0)
-		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms + pause_ms);
+	/* what was there is made again; what is new only while somebody wants it */
+	if ((kind == XCHG_CHILD_CREATE && t && tunnel_wants(t, index)) ||
+	    (kind == XCHG_CHILD_REKEY && !old && !child_count_of(sa, index)))
+		child_ask(k, sa, index, k->now_ms + pause_ms);
+}
+
+/* Transport mode between two ends that the config does not name. */
+static void no_selectors(struct ike *k, struct ike_sa *sa, struct ike_tunnel *t, struct xchg *x)
+{
+	static const char cause[] = "no pair of `selectors` holds the two addresses that transport mode is to protect";
+
+	notice_bad(k, sa, "%s", cause);
+	later(k, sa, x, tunnel_refused(k, t, x->index, cause));
 }
 
 static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
@@ -149,10 +166,16 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 		later(k, sa, x, REFUSED_MS);
 		return;
 	}
+	offer_build(t, sa, x, old);
+	if (!x->tsi.n || !x->tsr.n) {
+		no_selectors(k, sa, t, x);
+		return;
+	}
 	xchg_begin(k, sa, x, &o);
 	if (old) /* RFC 7296 1.3.3: named by the SPI that we receive on */
 		payload_notify_add_esp(&o, N_REKEY_SA, old->spi_in);
-	proposal_build(t->cfg->esp.proposal, t->cfg->esp.n_proposals, IKE_PROTO_ESP, x->spi_in, 4, 0, &x->offer);
+	proposal_build(t->cfg->esp.proposal, t->cfg->esp.n_proposals, IKE_PROTO_ESP, x->spi_in, 4, offer_flags(t->cfg),
+		       &x->offer);
 	x_child_put_sa(&o, &x->offer);
 	wire_payload(&o, IKE_PL_NONCE);
 	payload_nonce_encode(&o.w, &x->ni);
@@ -160,12 +183,8 @@ static void send_request(struct ike *k, struct ike_sa *sa, struct xchg *x)
 		wire_payload(&o, IKE_PL_KE);
 		payload_ke_encode(&o.w, x->group->id, x->dh.public_value, x->dh.public_len);
 	}
-	/* 2.9.2: a rekey asks for what the old pair carries */
-	if (old)
-		ts_build(old->ts, old->n_ts, NULL, &x->tsi, &x->tsr);
-	else
-		ts_build(t->cfg->ts, t->cfg->n_ts, NULL, &x->tsi, &x->tsr);
 	x_child_put_ts(&o, x);
+	offer_put_mode(&o, x);
 	xchg_request(k, sa, x, &o);
 }
 
@@ -187,7 +206,8 @@ void x_child_start(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	struct ike_child *old = child_find_in(sa, x->old_spi_in);
 
 	if (!t || (x->kind == XCHG_CHILD_REKEY && (!old || old->state != IKE_CHILD_UP || old->replaced_by)) ||
-	    (x->kind == XCHG_CHILD_CREATE && (child_count_alive(sa) || sa->n_children >= CHILDREN_MAX))) {
+	    (x->kind == XCHG_CHILD_CREATE &&
+	     (child_count_of(sa, x->index) || x->index >= t->n_children || sa->n_children >= CHILDREN_MAX))) {
 		xchg_drop(k, sa, x);
 		return;
 	}
@@ -197,6 +217,7 @@ void x_child_start(struct ike *k, struct ike_sa *sa, struct xchg *x)
 		return;
 	}
 	if (old) {
+		x->index = old->index;
 		old->state = IKE_CHILD_REKEYING;
 		old->rekey_at_ms = 0;
 	}
@@ -221,9 +242,9 @@ static void take_child(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	c = child_new(k, sa, x);
 	xchg_done(k, sa, x);
 	sa->temporary = 0;
-	if (c)
+	if (c && !x_child_wrong_mode(k, sa, c))
 		child_start(k, sa, c);
-	else
+	else if (!c)
 		sa_end(k, sa, SA_END_DELETE, "keys could not be derived (internal error)");
 }
 
@@ -304,17 +325,65 @@ static bool other_group(struct ike *k, struct ike_sa *sa, struct xchg *x, const 
 static void not_found(struct ike *k, struct ike_sa *sa, struct xchg *x)
 {
 	struct ike_child *old = rekeyed(sa, x);
+	uint8_t index = x->index;
 
 	xchg_drop(k, sa, x);
 	if (old && !old->replaced_by)
 		child_remove(k, sa, old, "the peer does not have it");
-	if (child_count_alive(sa) == 0)
-		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms);
+	if (!child_count_of(sa, index))
+		child_ask(k, sa, index, k->now_ms);
+}
+
+/* What to change, by what the peer said. */
+static const char *remedy(uint16_t type, const struct ike_tunnel *t)
+{
+	switch (type) {
+	case N_TS_UNACCEPTABLE:
+		return "compare `selectors` at both ends";
+	case N_NO_PROPOSAL_CHOSEN:
+		return "compare `esp: proposals` (DH groups and esn too) at both ends";
+	case N_SINGLE_PAIR_REQUIRED:
+		return "it takes one pair of selectors per child: write `children: per-selector`; until then one pair "
+		       "is "
+		       "asked for alone";
+	case N_NO_ADDITIONAL_SAS:
+		return t->n_children > 1 ? "it takes no more children: write `children: one`, or raise its limit"
+					 : "it takes no rekey either: the IKE SA begins anew when the child ends";
+	default:
+		return "see its log";
+	}
+}
+
+uint64_t x_child_why_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, uint16_t type)
+{
+	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
+	struct ike_want *w = tunnel_want_of(t, x->index);
+	char cause[NOTICE_MAX];
+	unsigned n = 0;
+
+	if (!w)
+		return REFUSED_MS;
+	if (type == N_TS_UNACCEPTABLE)
+		k->counters.ts_unacceptable++;
+	n = (unsigned)snprintf(cause, sizeof(cause), "the peer refused to %s",
+			       x->kind == XCHG_AUTH ? "make the child" : xchg_kind_name(x->kind));
+	if (t->n_children > 1 && n < sizeof(cause))
+		n += (unsigned)snprintf(cause + n, sizeof(cause) - n, " %u of this tunnel", x->index);
+	if (n < sizeof(cause))
+		snprintf(cause + n, sizeof(cause) - n, ": %s; %s", payload_notify_name(type), remedy(type, t));
+	notice_bad(k, sa, "%s%s", x->kind == XCHG_AUTH ? "the IKE SA is up, but " : "", cause);
+	if (type == N_SINGLE_PAIR_REQUIRED && !w->single && x->kind != XCHG_CHILD_REKEY) {
+		w->single = true; /* at once, and with less */
+		tunnel_error(t, cause);
+		return 0;
+	}
+	return x->kind == XCHG_CHILD_REKEY ? REFUSED_MS : tunnel_refused(k, t, x->index, cause);
 }
 
 void x_child_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
 	struct payload_notify n = {.type = 0};
+	uint64_t pause;
 
 	if (!payload_notify_error(in->c, &n)) {
 		step_bad_response(k, sa, x, "it neither accepts nor refuses");
@@ -336,21 +405,20 @@ void x_child_refused(struct ike *k, struct ike_sa *sa, struct xchg *x, const str
 	}
 	if (n.type == N_NO_PROPOSAL_CHOSEN)
 		k->counters.no_proposal++;
-	if (n.type == N_TS_UNACCEPTABLE)
-		k->counters.ts_unacceptable++;
-	notice_bad(k, sa, "the peer refused to %s: %s; compare proposals (DH groups too) and selectors at both ends",
-		   xchg_kind_name(x->kind), payload_notify_name(n.type));
 	if (x->kind == XCHG_IKE_REKEY) {
+		notice_bad(k, sa, "the peer refused to %s: %s; compare proposals at both ends", xchg_kind_name(x->kind),
+			   payload_notify_name(n.type));
 		xchg_drop(k, sa, x);
 		rekey_ike_failed(k, sa, REFUSED_MS);
 		return;
 	}
+	pause = x_child_why_refused(k, sa, x, n.type);
 	if (x->kind == XCHG_CHILD_CREATE && sa->carried && child_count_alive(sa) == 0) {
 		/* RFC 7296 2.8: what expired and cannot be made anew ends the IKE SA; IKE_AUTH may have better luck */
 		sa_end(k, sa, SA_END_DELETE, "the peer refuses a new child in place of the one that is gone");
 		return;
 	}
-	later(k, sa, x, REFUSED_MS);
+	later(k, sa, x, pause);
 }
 
 void x_child_ignored(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
@@ -385,6 +453,7 @@ static void send_answer(struct ike *k, struct ike_sa *sa, struct xchg *x)
 	x_child_put_ts(&o, x);
 	if (x->ts.additional)
 		payload_notify_add(&o, N_ADDITIONAL_TS_POSSIBLE, NULL, 0);
+	offer_put_mode(&o, x);
 	xchg_answer(k, sa, x, &o);
 	if (sa->state != IKE_SA_DEAD)
 		child_answered(k, sa, c);
@@ -458,11 +527,13 @@ static void answer_not_found(struct ike *k, struct ike_sa *sa, struct xchg *x, u
 static enum ike_verdict read_request(struct xchg *x, const struct ike_chain *c, struct payload_ke *ke)
 {
 	enum ike_verdict v = xchg_read_offer(c, &x->offer, &x->ni, ke);
+	struct payload_notify n;
 
 	if (v == IKE_V_OK)
 		v = payload_ts_decode(wire_find(c, IKE_PL_TSI)->body, &x->tsi);
 	if (v == IKE_V_OK)
 		v = payload_ts_decode(wire_find(c, IKE_PL_TSR)->body, &x->tsr);
+	x->transport = payload_notify_find(c, N_USE_TRANSPORT_MODE, &n);
 	return v;
 }
 

@@ -115,13 +115,13 @@ static enum ike_verdict delete_all(struct ike *k, struct ike_sa *sa, const struc
 	return IKE_V_OK;
 }
 
-/* A tunnel that is to be up has no child any more. */
+/* A tunnel that is to be up lacks a child. */
 static void want_again(struct ike *k, struct ike_sa *sa)
 {
 	struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 
-	if (t && t->wanted && sa->state == IKE_SA_UP && child_count_alive(sa) == 0)
-		xchg_queue(k, sa, XCHG_CHILD_CREATE, 0, k->now_ms + ike_jitter(k, k->limits.retry_ms, 90, 150));
+	if (t && sa->state == IKE_SA_UP)
+		tunnel_ask(k, t, sa, k->now_ms + ike_jitter(k, k->limits.retry_ms, 90, 150));
 }
 
 static void end_by_peer(struct ike *k, struct ike_sa *sa, struct xchg *x, const char *why)

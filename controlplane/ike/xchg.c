@@ -208,25 +208,25 @@ void xchg_done(struct ike *k, struct ike_sa *sa, struct xchg *x)
 
 /* ---- the queue ---- */
 
-static struct xchg_task *task_find(const struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in)
+static struct xchg_task *task_find(const struct ike_sa *sa, enum xchg_kind kind, uint32_t which)
 {
 	list_each (e, &sa->tasks) {
 		struct xchg_task *t = list_entry(e, struct xchg_task, node);
 
-		if (t->kind == kind && t->spi_in == spi_in)
+		if (t->kind == kind && t->which == which)
 			return t;
 	}
 	return NULL;
 }
 
-bool xchg_queued(const struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in)
+bool xchg_queued(const struct ike_sa *sa, enum xchg_kind kind, uint32_t which)
 {
-	return task_find(sa, kind, spi_in) != NULL;
+	return task_find(sa, kind, which) != NULL;
 }
 
-void xchg_queue(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in, uint64_t due_ms)
+void xchg_queue(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t which, uint64_t due_ms)
 {
-	struct xchg_task *t = task_find(sa, kind, spi_in);
+	struct xchg_task *t = task_find(sa, kind, which);
 
 	(void)k;
 	if (sa->state == IKE_SA_DEAD)
@@ -237,7 +237,7 @@ void xchg_queue(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t 
 	}
 	t = xcalloc(1, sizeof(*t));
 	t->kind = kind;
-	t->spi_in = spi_in;
+	t->which = which;
 	t->due_ms = due_ms;
 	list_add_tail(&sa->tasks, &t->node);
 	sa->n_tasks++;
@@ -255,7 +255,7 @@ void xchg_unqueue(struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in)
 	list_each_safe (e, &sa->tasks) {
 		struct xchg_task *t = list_entry(e, struct xchg_task, node);
 
-		if ((kind == XCHG_KIND_N || t->kind == kind) && (!spi_in || t->spi_in == spi_in))
+		if ((kind == XCHG_KIND_N || t->kind == kind) && (!spi_in || t->which == spi_in))
 			task_free(sa, t);
 	}
 }
@@ -326,13 +326,16 @@ static struct xchg_task *task_next(struct ike *k, struct ike_sa *sa)
 	return best;
 }
 
-static void begin(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in)
+static void begin(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t which)
 {
 	bool info = kind != XCHG_CHILD_REKEY && kind != XCHG_CHILD_CREATE && kind != XCHG_IKE_REKEY;
 	struct xchg *x;
 
 	x = xchg_new(kind, true, info ? IKE_X_INFORMATIONAL : IKE_X_CREATE_CHILD, sa->mid.out.next);
-	x->old_spi_in = spi_in;
+	if (kind == XCHG_CHILD_CREATE)
+		x->index = (uint8_t)which;
+	else
+		x->old_spi_in = which;
 	sa->x_out = x;
 	if (kind == XCHG_IKE_REKEY)
 		rekey_ike_start(k, sa, x);
@@ -348,13 +351,13 @@ void xchg_kick(struct ike *k, struct ike_sa *sa)
 	while (sa->state != IKE_SA_DEAD && !sa->x_out && !sa->mid.out.msg) {
 		struct xchg_task *t = task_next(k, sa);
 		enum xchg_kind kind;
-		uint32_t spi_in;
+		uint32_t which;
 
 		if (!t)
 			return;
 		kind = t->kind;
-		spi_in = t->spi_in;
+		which = t->which;
 		task_free(sa, t);
-		begin(k, sa, kind, spi_in);
+		begin(k, sa, kind, which);
 	}
 }

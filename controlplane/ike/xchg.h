@@ -43,13 +43,15 @@ struct xchg {
 	struct ike_nonce ni, nr;
 	struct crypto_dh dh;
 	struct crypto_shared shared; /* len 0: none */
-	const struct alg *group; /* of the KE; NULL: none */
+	const struct alg *group;     /* of the KE; NULL: none */
 	unsigned corrections;
 	struct payload_sa offer; /* ours: as sent. Answer: the peer's */
 	struct proposal_choice choice;
 	struct payload_ts tsi, tsr; /* ours: as sent. Answer: first the peer's, then the answer to send */
 	struct ts_result ts;
 	uint32_t spi_in;                /* allocated for the child to be; 0: none, or taken over */
+	uint8_t index;                  /* of the child in its tunnel */
+	bool transport;                 /* asked for, then agreed: RFC 7296 1.3.1 */
 	uint32_t old_spi_in;            /* child that is rekeyed or deleted; 0: none */
 	uint64_t new_spi;               /* IKE rekey: ours for the new SA */
 	uint64_t peer_spi;              /* IKE_SA_INIT's response: the responder's SPI */
@@ -103,15 +105,15 @@ void xchg_done(struct ike *k, struct ike_sa *sa, struct xchg *x);
 struct xchg_task {
 	struct list node;
 	enum xchg_kind kind;
-	uint32_t spi_in; /* CHILD_*: which child; 0: none */
+	uint32_t which; /* CHILD_REKEY, CHILD_DELETE: its spi_in; CHILD_CREATE: its index in the tunnel; else 0 */
 	uint64_t due_ms;
 };
 
 /* Ask for an exchange; an equal one that waits already gets the earlier time of both. */
-void xchg_queue(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in, uint64_t due_ms);
+void xchg_queue(struct ike *k, struct ike_sa *sa, enum xchg_kind kind, uint32_t which, uint64_t due_ms);
 /* Forget waiting ones: of a kind (XCHG_KIND_N: all) and child (0: any). */
 void xchg_unqueue(struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in);
-bool xchg_queued(const struct ike_sa *sa, enum xchg_kind kind, uint32_t spi_in);
+bool xchg_queued(const struct ike_sa *sa, enum xchg_kind kind, uint32_t which);
 /* Begin the next request, if none is on its way and one is due. */
 void xchg_kick(struct ike *k, struct ike_sa *sa);
 uint64_t xchg_deadline(const struct ike_sa *sa);

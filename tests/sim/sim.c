@@ -148,12 +148,51 @@ struct sim *sim_new(uint64_t seed)
 	return s;
 }
 
+unsigned sim_children(const struct sim *s)
+{
+	const struct cfg_tunnel *c = &s->node[0].cfg;
+
+	return c->children == CFG_CHILDREN_PER_SELECTOR ? c->n_ts : 1;
+}
+
+void sim_use_v6(struct sim *s)
+{
+	for (int i = 0; i < SIM_NODES; i++) {
+		struct sim_node *n = &s->node[i];
+
+		if (ip_parse(i ? "2001:db8:2::1" : "2001:db8:1::1", &n->addr) < 0)
+			abort();
+		n->cfg.local.addr = n->addr;
+	}
+	for (int i = 0; i < SIM_NODES; i++)
+		s->node[i].cfg.remote.addr = s->node[!i].addr;
+}
+
+void sim_use_children(struct sim *s, unsigned n)
+{
+	for (int i = 0; i < SIM_NODES; i++) {
+		struct cfg_tunnel *c = &s->node[i].cfg;
+
+		c->children = CFG_CHILDREN_PER_SELECTOR;
+		c->n_ts = n;
+		for (unsigned k = 0; k < n; k++) {
+			struct ip_prefix a = {.addr = ip_v4(0x0a010000 + (k << 8)), .len = 24},
+					 b = {.addr = ip_v4(0x0a020000 + (k << 8)), .len = 24};
+
+			c->ts[k] = (struct cfg_ts){.local = i ? b : a,
+						   .remote = i ? a : b,
+						   .local_port_hi = UINT16_MAX,
+						   .remote_port_hi = UINT16_MAX};
+		}
+	}
+}
+
 void sim_add_nat(struct sim *s, bool forward)
 {
 	s->nat.on = true;
 	s->nat.forward = forward;
 	s->nat.next_port = 20000;
-	if (ip_parse("192.0.2.1", &s->nat.addr) < 0)
+	if (ip_parse(s->node[0].addr.family == IP_V6 ? "2001:db8:3::1" : "192.0.2.1", &s->nat.addr) < 0)
 		abort();
 	s->node[0].cfg.remote.addr = s->nat.addr;
 }
@@ -290,9 +329,27 @@ bool sim_run_until(struct sim *s, bool (*cond)(struct sim *s), uint64_t max_ms)
 	return true;
 }
 
+void sim_acquire(struct sim_node *n, uint8_t child, const struct cfg_ts *ts)
+{
+	struct ike_event ev = {.type = IKE_EV_ACQUIRE, .tunnel = SIM_TUNNEL, .child = child, .has_ts = ts != NULL};
+
+	if (ts)
+		ev.ts = *ts;
+	n->in_core = true;
+	ike_event(n->k, &ev, n->s->now);
+	n->in_core = false;
+}
+
+void sim_lose_dp(struct sim_node *n)
+{
+	memset(n->pair, 0, sizeof(n->pair));
+	memset(n->tx, 0, sizeof(n->tx));
+	sim_event(n, IKE_EV_DP_LOST, 0);
+}
+
 int sim_event(struct sim_node *n, enum ike_event_type type, uint32_t spi_in)
 {
-	struct ike_event ev = {.type = type, .tunnel = SIM_TUNNEL, .spi_in = spi_in ? spi_in : n->tx_spi_in};
+	struct ike_event ev = {.type = type, .tunnel = SIM_TUNNEL, .spi_in = spi_in ? spi_in : n->tx[0]};
 	int rc;
 
 	n->in_core = true;

@@ -22,6 +22,8 @@ struct sim;
 struct sim_half {
 	bool used, ready; /* handed over; acknowledged */
 	uint32_t spi;
+	uint8_t child;
+	bool esn, transport;
 	const struct alg *encr;
 	struct secret key;
 	struct ike_path path;
@@ -36,7 +38,7 @@ struct sim_pair {
 	bool reserved; /* given by spi_alloc, not yet installed or freed */
 	uint32_t tunnel, spi_in;
 	struct sim_half in, out;
-	uint64_t rx_packets;
+	uint64_t rx_packets, tx_packets;
 };
 
 struct sim_node {
@@ -48,11 +50,12 @@ struct sim_node {
 	struct cfg_tunnel cfg;    /* change it before sim_start() */
 	struct ike_limits limits; /* likewise */
 	struct sim_pair pair[SIM_PAIRS_MAX];
-	uint32_t tx_spi_in;  /* name of the pair whose outbound half carries traffic; 0: none */
-	bool in_core;        /* a core call is on the stack: calls back are a bug */
-	bool dead;           /* hears and says nothing */
-	bool refuse_install; /* install_in fails */
-	uint64_t tick_at;    /* for the check against spinning deadlines */
+	uint32_t tx[CFG_TS_MAX]; /* by child: name of the pair whose outbound half carries its traffic; 0: none */
+	bool in_core;            /* a core call is on the stack: calls back are a bug */
+	bool dead;               /* hears and says nothing */
+	bool refuse_install;     /* install_in fails */
+	bool quiet;              /* no probes leave here */
+	uint64_t tick_at;        /* for the check against spinning deadlines */
 	unsigned ticks_there;
 	/* what was seen */
 	uint64_t sent, received, keepalives, probes_sent, probes_received, probes_lost, probes_no_sa;
@@ -97,10 +100,16 @@ struct sim {
 	uint64_t seq;
 };
 
+/* Children of node 0's tunnel: 1, or one for each selector. */
+unsigned sim_children(const struct sim *s);
 /* A pair of nodes 198.51.100.1 and 203.0.113.1 with default tunnels, same PSK, node 0 start always, node 1
  * respond-only, 10 ms of delay. The probes run every 5 ms once started. */
 struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *s); /* cores too */
+/* Outer addresses 2001:db8:1::1 and 2001:db8:2::1 instead. Before sim_add_nat() and sim_start(). */
+void sim_use_v6(struct sim *s);
+/* n pairs of selectors 10.1.i.0/24 <-> 10.2.i.0/24 at both ends, a child for each. Before sim_start(). */
+void sim_use_children(struct sim *s, unsigned n);
 /* Put node 1 behind a NAT at 192.0.2.1 (forward: reachable from outside). Before sim_start(). */
 void sim_add_nat(struct sim *s, bool forward);
 /* The NAT forgets its mappings and makes new ones. */
@@ -115,15 +124,19 @@ void sim_start(struct sim *s);
 void sim_run(struct sim *s, uint64_t ms);
 /* Until cond holds: true; false after max_ms. */
 bool sim_run_until(struct sim *s, bool (*cond)(struct sim *s), uint64_t max_ms);
-/* By-hand and data-plane events; spi_in 0: that of the pair which carries traffic. */
+/* By-hand and data-plane events; spi_in 0: that of the pair which carries the first child's traffic. */
 int sim_event(struct sim_node *n, enum ike_event_type type, uint32_t spi_in);
+/* Traffic of child `child` found no SA; ts: the packet, or NULL. */
+void sim_acquire(struct sim_node *n, uint8_t child, const struct cfg_ts *ts);
+/* The data plane of a node forgets all, and its core is told. */
+void sim_lose_dp(struct sim_node *n);
 /* Feed bytes as if they came from the other node (or from path, when given). */
 void sim_inject(struct sim_node *to, const struct ike_path *path, const uint8_t *msg, size_t len);
 uint32_t sim_random(struct sim *s, uint32_t below);
 
 /* Conditions. up: each side has an established IKE SA and can send to the other by matching halves. */
 bool sim_up(struct sim *s);
-/* Exactly one established IKE SA and one installed child at both ends, the same SPIs, no half that no child owns. */
+/* Exactly one established IKE SA and one installed child for each of the tunnel's at both ends, the same SPIs, no half that no child owns. */
 bool sim_settled(struct sim *s);
 /* Nothing at all is left at either end. */
 bool sim_empty(struct sim *s);
@@ -135,3 +148,4 @@ unsigned sim_count_child(const struct sim_node *n, enum ike_child_state state);
 /* The established IKE SA / installed child; false: none. */
 bool sim_the_ike(const struct sim_node *n, struct ike_sa_info *out);
 bool sim_the_child(const struct sim_node *n, struct ike_child_info *out);
+bool sim_child_of(const struct sim_node *n, uint8_t child, struct ike_child_info *out);

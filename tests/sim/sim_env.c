@@ -200,6 +200,9 @@ static void half_take(struct sim_node *n, struct sim_half *to, const struct ike_
 	}
 	*to = (struct sim_half){.used = true,
 				.spi = h->spi,
+				.child = h->child,
+				.esn = h->esn,
+				.transport = h->transport,
 				.encr = h->encr,
 				.path = h->path,
 				.encap_udp = h->encap_udp,
@@ -211,13 +214,13 @@ static void half_take(struct sim_node *n, struct sim_half *to, const struct ike_
 	ev->in = in;
 }
 
-/* Inbound halves, of which the data plane keeps four a tunnel. */
-static unsigned count_in(const struct sim_node *n)
+/* Inbound halves, of which the data plane keeps four for each child of a tunnel. */
+static unsigned count_in(const struct sim_node *n, uint8_t child)
 {
 	unsigned used = 0;
 
 	for (unsigned i = 0; i < SIM_PAIRS_MAX; i++)
-		used += n->pair[i].in.used;
+		used += n->pair[i].in.used && n->pair[i].in.child == child;
 	return used;
 }
 
@@ -226,7 +229,7 @@ static int env_install_in(void *ctx, const struct ike_child_half *h)
 	struct sim_node *n = ctx;
 	struct sim_pair *p = pair_must(n, h->spi_in, "install_in");
 
-	if (n->refuse_install || count_in(n) >= 4)
+	if (n->refuse_install || count_in(n, h->child) >= 4)
 		return -ENOSPC;
 	if (h->spi != h->spi_in || !p->reserved || !h->n_ts || h->encr->aead == (h->integ != NULL) ||
 	    h->key.len != h->encr->key_len + (h->integ ? h->integ->key_len : 0))
@@ -241,7 +244,8 @@ static int env_install_out(void *ctx, const struct ike_child_half *h)
 	struct sim_node *n = ctx;
 	struct sim_pair *p = pair_must(n, h->spi_in, "install_out");
 
-	if (!p->in.ready || h->spi < 256 || !h->n_ts)
+	if (!p->in.ready || h->spi < 256 || !h->n_ts || h->child != p->in.child || h->esn != p->in.esn ||
+	    h->transport != p->in.transport)
 		abort();
 	half_take(n, &p->out, h, false);
 	return 0;
@@ -259,8 +263,8 @@ static void env_child_remove(void *ctx, uint32_t tunnel, uint32_t spi_in, bool i
 			(unsigned long long)n->s->seed, n->id, spi_in, in ? "inbound" : "outbound");
 		abort();
 	}
-	if (!in && n->tx_spi_in == spi_in)
-		n->tx_spi_in = 0;
+	if (!in && n->tx[h->child] == spi_in)
+		n->tx[h->child] = 0;
 	memset(h, 0, sizeof(*h));
 	pair_end(p);
 }
@@ -280,6 +284,15 @@ static uint64_t env_child_rx(void *ctx, uint32_t tunnel, uint32_t spi_in)
 
 	(void)tunnel;
 	return p ? p->rx_packets : 0;
+}
+
+static uint64_t env_child_tx(void *ctx, uint32_t tunnel, uint32_t spi_in)
+{
+	struct sim_node *n = ctx;
+	struct sim_pair *p = pair_find(n, spi_in);
+
+	(void)tunnel;
+	return p ? p->tx_packets : 0;
 }
 
 static void env_job(void *ctx, struct ike_job *job)
@@ -327,27 +340,33 @@ void sim_env_init(struct sim_node *n)
 		.job = env_job,
 		.notice = env_notice,
 		.child_rx_packets = env_child_rx,
+		.child_tx_packets = env_child_tx,
 	};
 }
 
 /* ---- data probes ---- */
 
-void sim_probe(struct sim_node *n)
+static void probe(struct sim_node *n, uint8_t child)
 {
 	struct sim *s = n->s;
-	struct sim_pair *p = n->tx_spi_in ? pair_find(n, n->tx_spi_in) : NULL;
+	struct sim_pair *p = n->tx[child] ? pair_find(n, n->tx[child]) : NULL;
 	struct sim_event *ev;
 
-	if (n->dead)
-		return;
 	if (!p || !p->out.ready) {
 		n->probes_no_sa++;
 		return;
 	}
 	n->probes_sent++;
+	p->tx_packets++;
 	ev = sim_push(s, SIM_EV_PROBE, !n->id, s->net.delay_min_ms);
 	ev->spi = p->out.spi;
 	ev->key = p->out.key;
+}
+
+void sim_probe(struct sim_node *n)
+{
+	for (unsigned i = 0; i < sim_children(n->s) && !n->dead && !n->quiet; i++)
+		probe(n, (uint8_t)i);
 }
 
 static void probe_arrives(struct sim_node *n, const struct sim_event *ev)
@@ -382,7 +401,7 @@ static void installed(struct sim_node *n, const struct sim_event *ev)
 		return; /* removed meanwhile: the acknowledgement names nothing */
 	h->ready = true;
 	if (!ev->in && p->tunnel == SIM_TUNNEL)
-		n->tx_spi_in = ev->spi;
+		n->tx[h->child] = ev->spi;
 	n->in_core = true;
 	ike_event(n->k, &e, n->s->now);
 	n->in_core = false;

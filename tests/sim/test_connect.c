@@ -219,7 +219,7 @@ static void fails(struct sim *s, int told, const char *word)
 	assert_true(s->node[told].n_notices[IKE_NOTICE_FAILED] + s->node[told].n_notices[IKE_NOTICE_PEER_ERROR] > 0);
 	if (!strstr(s->node[told].last_cause, word))
 		fail_msg("cause \"%s\" does not say \"%s\"", s->node[told].last_cause, word);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	sim_free(s);
 }
 
@@ -267,7 +267,7 @@ static void child_mismatch_leaves_the_ike_sa_up(void **state)
 	sim_run(s, 1500);
 	assert_int_equal(sim_count_ike(&s->node[0], IKE_SA_UP), 1);
 	assert_int_equal(sim_count_ike(&s->node[1], IKE_SA_UP), 1);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	sim_free(s);
 }
 
@@ -304,7 +304,7 @@ static void disjoint_selectors_are_refused(void **state)
 	sim_start(s);
 	sim_run(s, 1500);
 	assert_int_equal(sim_count_ike(&s->node[0], IKE_SA_UP), 1);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	assert_non_null(strstr(s->node[0].last_cause, "TS_UNACCEPTABLE"));
 	sim_free(s);
 }
@@ -317,7 +317,7 @@ static void data_plane_that_refuses_ends_cleanly(void **state)
 	s->node[1].refuse_install = true;
 	sim_start(s);
 	sim_run(s, 3000);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	s->node[1].refuse_install = false;
 	assert_true(sim_run_until(s, sim_up, 120000));
 	scenario_settle(s, 30000);

@@ -43,7 +43,7 @@ static void initiator_refuses_a_responder_with_another_psk(void **state)
 	assert_true(c.done);
 	assert_int_equal(s->node[0].n_notices[IKE_NOTICE_IKE_UP], 0);
 	assert_int_equal(s->node[0].n_notices[IKE_NOTICE_CHILD_UP], 0);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	assert_non_null(strstr(s->node[0].last_cause, "could not prove its identity"));
 	assert_int_equal(sim_count_ike(&s->node[1], IKE_SA_UP), 0); /* told by AUTHENTICATION_FAILED: 2.21.2 */
 	sim_free(s);
@@ -60,7 +60,7 @@ static void initiator_refuses_a_responder_with_another_identity(void **state)
 	sim_start(s);
 	sim_run(s, 1500);
 	assert_int_equal(s->node[0].n_notices[IKE_NOTICE_IKE_UP], 0);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	assert_non_null(strstr(s->node[0].last_cause, "node-1"));
 	assert_non_null(strstr(s->node[0].last_cause, "203.0.113.1"));
 	sim_free(s);

@@ -91,7 +91,7 @@ static void esp_from_elsewhere_is_followed_behind_a_nat_only(void **state)
 		scenario_up(s);
 		scenario_settle(s, 30000);
 		assert_true(sim_the_ike(&s->node[0], &sa));
-		ev.spi_in = s->node[0].tx_spi_in;
+		ev.spi_in = s->node[0].tx[0];
 		ev.path = sa.path;
 		ev.path.remote_port = 31234;
 		s->node[0].in_core = true;

@@ -156,7 +156,7 @@ static void dead_peer_is_found_and_tried_again(void **state)
 	s->probe_ms = 50;
 	sim_run(s, 200000);
 	assert_int_equal(sim_count_ike(&s->node[0], IKE_SA_UP), 0);
-	assert_int_equal(s->node[0].tx_spi_in, 0);
+	assert_int_equal(s->node[0].tx[0], 0);
 	assert_true(s->node[0].n_notices[IKE_NOTICE_IKE_DOWN] >= 1);
 	s->node[1].dead = false;
 	assert_true(sim_run_until(s, sim_up, 180000));
@@ -193,7 +193,7 @@ static void peer_restart_replaces_the_old_sa(void **state)
 	sim_run(s, 500);
 	ike_free(n->k);
 	memset(n->pair, 0, sizeof(n->pair));
-	n->tx_spi_in = 0;
+	n->tx[0] = 0;
 	n->dead = false;
 	n->k = ike_new(&n->env, &n->limits);
 	n->in_core = true;

@@ -280,7 +280,7 @@ static void data_plane_restart_makes_new_children_on_the_same_ike_sa(void **stat
 
 	(void)state;
 	memset(s->node[0].pair, 0, sizeof(s->node[0].pair));
-	s->node[0].tx_spi_in = 0;
+	s->node[0].tx[0] = 0;
 	sim_event(&s->node[0], IKE_EV_DP_LOST, 0);
 	sim_run(s, 2000);
 	scenario_settle(s, 120000);

@@ -279,12 +279,12 @@ static void a_flood_of_selectors_is_bounded(void **state)
 static void an_offer_says_each_selector_once(void **state)
 {
 	struct cfg_ts p[] = {any_pair("10.1.0.0/24", "10.9.0.0/24"), any_pair("10.1.0.0/24", "10.8.0.0/24")};
-	struct ts_packet packet = {
-		.src = ip_v4(0x0a010005), .dst = ip_v4(0x0a080005), .protocol = 6, .sport = 4000, .dport = 22};
+	struct cfg_ts packet = pair("10.1.0.5/32", "10.8.0.5/32", 6, 22, 22);
 
 	(void)state;
 	ts_build(p, 2, NULL, &tsi, &tsr);
 	expect_lists("10.1.0.0/24", "10.9.0.0/24, 10.8.0.0/24");
+	packet.local_port_lo = packet.local_port_hi = 4000;
 	ts_build(p, 2, &packet, &tsi, &tsr);
 	expect_lists("10.1.0.5/32 tcp port 4000, 10.1.0.0/24", "10.8.0.5/32 tcp port 22, 10.9.0.0/24, 10.8.0.0/24");
 }
