@@ -190,13 +190,14 @@ static void run_hmac(struct crypto *c, struct run *r)
 
 static void chacha_job(IMB_JOB *j, struct crypto_op *op, enum crypto_dir dir)
 {
-	memset(j, 0, sizeof(*j));
 	j->enc_keys = op->key->mb.chacha;
 	j->dec_keys = op->key->mb.chacha;
 	j->key_len_in_bytes = sizeof(op->key->mb.chacha);
 	j->src = op->data;
 	j->dst = op->data;
+	j->cipher_start_src_offset_in_bytes = 0;
 	j->msg_len_to_cipher_in_bytes = op->len;
+	j->hash_start_src_offset_in_bytes = 0;
 	j->msg_len_to_hash_in_bytes = op->len;
 	j->iv = (const uint8_t *)&op->salt;
 	j->iv_len_in_bytes = CRYPTO_SALT + CRYPTO_IV;

@@ -144,6 +144,7 @@ void bed_start(void)
 	eal();
 	bed.w = w = rte_zmalloc("worker", sizeof(*w), 64);
 	must(w != NULL, "a worker");
+	bed_suite(MSG_ENCR_AES256_GCM16, MSG_INTEG_NONE, false);
 	w->n_workers = 1;
 	w->n_ports = BED_PORTS;
 	pool = pool_new("bench", BED_MBUFS_MAX + 511, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
@@ -174,18 +175,24 @@ void bed_start(void)
 static void install(uint32_t t, bool as_peer)
 {
 	struct msg_ts any = {.hi = {255, 255, 255, 255}, .port_hi = 65535};
-	struct msg_tunnel_set tunnel = {
-		.tunnel = {t, 1}, .family = 4, .dscp = MSG_DSCP_COPY, .df = MSG_DF_COPY, .port = BED_WAN, .local = {192, 0, 2, 1}};
+	struct msg_tunnel_set tunnel = {.tunnel = {t, 1},
+					.family = 4,
+					.dscp = MSG_DSCP_COPY,
+					.df = MSG_DF_COPY,
+					.port = BED_WAN,
+					.local = {192, 0, 2, 1}};
 	struct msg_sa_add in = {.sa = {t, 1},
 				.tunnel = {t, 1},
 				.spi = spi_make(t, 0x5a5a5a5a),
-				.encr = MSG_ENCR_AES256_GCM16,
+				.encr = bed.encr,
+				.integ = bed.integ,
+				.flags = bed.esn ? MSG_SA_ESN : 0,
 				.family = 4,
 				.n_ts = 1,
 				.local = {192, 0, 2, 1},
 				.remote = {198, 51, 100, 7},
 				.replay_window = 1024,
-				.key_len = 36,
+				.key_len = (uint16_t)(msg_encr_key_len(bed.encr) + msg_integ_key_len(bed.integ)),
 				.soft_bytes = UINT64_MAX,
 				.hard_bytes = UINT64_MAX,
 				.soft_packets = UINT64_MAX,
@@ -193,7 +200,7 @@ static void install(uint32_t t, bool as_peer)
 				.ts = {{.local = any, .remote = any, .family = 4}}};
 	struct msg_sa_add out;
 
-	for (unsigned i = 0; i < 36; i++)
+	for (unsigned i = 0; i < in.key_len; i++)
 		in.key[i] = (uint8_t)(i * 7 + t * 13 + (t >> 8));
 	out = in;
 	if (as_peer) {
@@ -273,6 +280,13 @@ static void shuffle(void)
 		bed.m[i] = bed.m[j];
 		bed.m[j] = t;
 	}
+}
+
+void bed_suite(uint8_t encr, uint8_t integ, bool esn)
+{
+	bed.encr = encr;
+	bed.integ = integ;
+	bed.esn = esn;
 }
 
 void bed_set(enum bed_dir dir, uint16_t len, uint32_t tunnels, uint32_t n)

@@ -22,7 +22,9 @@ struct bed {
 	struct worker *w;
 	struct rte_ring *rx[BED_PORTS], *tx[BED_PORTS];
 	enum bed_dir dir;
-	uint16_t len; /* octets of the inner packet */
+	uint16_t len;        /* octets of the inner packet */
+	uint8_t encr, integ; /* the SAs' (ring/msg.h) */
+	bool esn;
 	uint32_t tunnels;
 	uint32_t n;                        /* packets */
 	struct rte_mbuf *m[BED_MBUFS_MAX]; /* in the order of arrival */
@@ -34,6 +36,8 @@ extern struct bed bed;
 
 /* EAL, ports, FIB, neighbours. The process ends with a line when that fails. */
 void bed_start(void);
+/* What the SAs of the next rows are; before that AES-256-GCM without ESN. */
+void bed_suite(uint8_t encr, uint8_t integ, bool esn);
 /* Tunnels and packets for one row: n packets of len octets (inner IP) over so many tunnels in random order. */
 void bed_set(enum bed_dir dir, uint16_t len, uint32_t tunnels, uint32_t n);
 void bed_clear(void);

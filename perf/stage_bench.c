@@ -1,12 +1,14 @@
 /* TSC cycles per packet of every stage, and of the whole chain, without device I/O.
  *
- * usage: stage_bench [--quick] [--json FILE]
+ * usage: stage_bench [--quick] [--only gcm|suites] [--json FILE]
  *
  * Chain: all packets wait in a ring port, worker_poll() runs until all have left by another; what handing 32 pointers in
  * and out of such a port costs is measured in the same way without the stages and taken off. Stages: the product's stage
  * functions over bursts of 32, one rdtsc between two of them (about 2 cycles a packet each). Every figure is a median over
  * passes; packets are made fresh between passes, outside the timed part; tunnels are drawn anew at each pass (decrypt: once
  * a row). Hot: 256 packets. Cold: 8192.
+ *
+ * Suites: the same, hot, one tunnel, beside what ipsec-mb's own calls cost on as many octets (suite_ref.h).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@
 #include "dataplane/rx.h"
 #include "dataplane/tx.h"
 #include "perf/bed.h"
+#include "perf/suite_ref.h"
 
 #define STAGES(X)                            \
 	X(ST_PARSE, "parse")                 \
@@ -49,7 +52,9 @@ struct row {
 	enum bed_dir dir;
 	uint16_t len;
 	uint32_t tunnels, mbufs;
+	enum crypto_suite suite;
 	double chain, io; /* cycles per packet; chain: with I/O */
+	double ref;       /* what the library's own calls cost; 0: it was not asked */
 	double stage[ST_N];
 };
 
@@ -223,6 +228,7 @@ static void measure(struct row *r, uint32_t packets)
 	struct clock c;
 
 	passes = passes > PASSES_MAX ? PASSES_MAX : passes < 5 ? 5 : passes;
+	bed_suite(crypto_forms[r->suite].encr, crypto_forms[r->suite].integ, false);
 	bed_set(r->dir, r->len, r->tunnels, r->mbufs);
 	for (unsigned i = 0; i < 2; i++) /* warm up */
 		chain_pass(r);
@@ -238,6 +244,41 @@ static void measure(struct row *r, uint32_t packets)
 	for (unsigned s = 0; s < ST_N; s++)
 		r->stage[s] = median(stage[s], passes);
 	bed_clear();
+}
+
+static void suite_name(char *s, size_t size, enum crypto_suite suite)
+{
+	const struct crypto_form *f = &crypto_forms[suite];
+
+	if (f->integ == MSG_INTEG_NONE)
+		snprintf(s, size, "%s", msg_encr_name(f->encr));
+	else
+		snprintf(s, size, "%s %s", msg_encr_name(f->encr), msg_integ_name(f->integ));
+}
+
+/* The library first and afterwards again, so that a machine that gets slower or faster meanwhile favours nobody. */
+static void measure_suite(struct row *r, uint32_t packets)
+{
+	const unsigned align = crypto_forms[r->suite].align, passes = packets / 256 | 1;
+	const uint16_t text = (uint16_t)((r->len + 2 + align - 1) / align * align);
+	const enum crypto_dir dir = r->dir == BED_ENCRYPT ? CRYPTO_ENCRYPT : CRYPTO_DECRYPT;
+	double before = suite_ref(bed.w->crypto.mgr, r->suite, dir, text, passes);
+
+	measure(r, packets);
+	r->ref = (before + suite_ref(bed.w->crypto.mgr, r->suite, dir, text, passes)) / 2;
+}
+
+static void print_suite(const struct row *r)
+{
+	const double net = r->chain - r->io, crypto = r->stage[ST_CRYPTO];
+	char name[64];
+
+	suite_name(name, sizeof(name), r->suite);
+	printf("%-32s %-8s %5u %9.1f %9.1f", name, dir_name[r->dir], r->len, net, crypto);
+	if (r->ref > 0)
+		printf(" %9.1f %7.2f %7.2f", r->ref, crypto / r->ref, net / r->ref);
+	putchar('\n');
+	fflush(stdout);
 }
 
 /* Published figures of others on a machine like this one (AES-256-GCM, IPv4 tunnel, cycles per packet without I/O): FD.io VPP
@@ -260,7 +301,8 @@ static const struct other *other_of(const struct row *r)
 	static const struct other none;
 
 	for (unsigned i = 0; i < N_ELEMS(others); i++)
-		if (others[i].dir == r->dir && others[i].len == r->len && others[i].tunnels == r->tunnels)
+		if (r->suite == CRYPTO_AES256_GCM16 && others[i].dir == r->dir && others[i].len == r->len &&
+		    others[i].tunnels == r->tunnels)
 			return &others[i];
 	return &none;
 }
@@ -307,10 +349,15 @@ static void write_json(const char *path, const struct row *r, unsigned n)
 		"\"rows\": [",
 		(double)rte_get_tsc_hz() / 1e6, rte_version(), imb_get_version_str(), crypto_arch(&bed.w->crypto));
 	for (unsigned i = 0; i < n; i++) {
+		char name[64];
+
+		suite_name(name, sizeof(name), r[i].suite);
 		fprintf(f,
-			"%s\n  {\"direction\": \"%s\", \"suite\": \"aes256gcm16\", \"octets\": %u, \"tunnels\": %u, "
+			"%s\n  {\"direction\": \"%s\", \"suite\": \"%s\", \"octets\": %u, \"tunnels\": %u, "
 			"\"mbufs\": %u, ",
-			i ? "," : "", dir_name[r[i].dir], r[i].len, r[i].tunnels, r[i].mbufs);
+			i ? "," : "", dir_name[r[i].dir], name, r[i].len, r[i].tunnels, r[i].mbufs);
+		if (r[i].ref > 0)
+			fprintf(f, "\"cycles_library\": %.1f, ", r[i].ref);
 		fprintf(f, "\"cycles\": %.1f, \"cycles_io\": %.1f, \"stages\": {", r[i].chain - r[i].io, r[i].io);
 		for (unsigned s = 0, first = 1; s < ST_N; s++)
 			if (r[i].stage[s] > 0) {
@@ -335,32 +382,31 @@ static unsigned rows_make(struct row *r)
 		for (unsigned t = 0; t < N_ELEMS(tunnels); t++)
 			for (unsigned s = 0; s < N_ELEMS(sizes); s++)
 				for (unsigned b = 0; b < N_ELEMS(mbufs); b++)
-					r[n++] = (struct row){d, sizes[s], tunnels[t], mbufs[b], 0, 0, {0}};
+					r[n++] = (struct row){d, sizes[s], tunnels[t], mbufs[b], CRYPTO_AES256_GCM16,
+							      0, 0,        0,          {0}};
 	for (unsigned b = 0; b < N_ELEMS(mbufs); b++)
-		r[n++] = (struct row){BED_FORWARD, 64, 1, mbufs[b], 0, 0, {0}};
+		r[n++] = (struct row){BED_FORWARD, 64, 1, mbufs[b], CRYPTO_AES256_GCM16, 0, 0, 0, {0}};
 	return n;
 }
 
-int main(int argc, char **argv)
+static unsigned suites_make(struct row *r)
 {
-	static const struct option options[] = {
-		{"quick", no_argument, NULL, 'q'}, {"json", required_argument, NULL, 'j'}, {0}};
-	static struct row row[64];
-	const char *json = NULL;
-	uint32_t packets = 2000000;
-	unsigned n;
-	int opt;
+	static const uint16_t sizes[] = {64, 512, 1420};
+	unsigned n = 0;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'q')
-			packets = 20000;
-		else if (opt == 'j')
-			json = optarg;
-		else
-			return 2;
-	}
-	bed_start();
-	n = rows_make(row);
+	for (unsigned suite = 0; suite < CRYPTO_SUITE_N; suite++)
+		for (unsigned d = 0; d < 2; d++)
+			for (unsigned s = 0; s < N_ELEMS(sizes); s++)
+				r[n++] = (struct row){.dir = (enum bed_dir)d,
+						      .len = sizes[s],
+						      .tunnels = 1,
+						      .mbufs = 256,
+						      .suite = (enum crypto_suite)suite};
+	return n;
+}
+
+static void gcm(struct row *row, unsigned n, uint32_t packets)
+{
 	printf("AES-256-GCM, IPv4 tunnel, window 1024, bursts of 32, %s, %s, %s path, TSC %.0f MHz\n"
 	       "Octets: inner IP. Cycles: TSC cycles per packet without I/O; io: what the ring ports cost.\n\n"
 	       "%-8s %5s %8s %6s %9s %6s %7s %8s %8s %10s\n",
@@ -374,6 +420,53 @@ int main(int argc, char **argv)
 	printf("\nVPP, prototype: constants, measured elsewhere on a machine of this kind (VPP 26.06 with ipsec-mb "
 	       "2.0.2; a\n"
 	       "prototype of this chain with ipsec-mb 1.3, 4096 mbufs), not in this run.\n");
+}
+
+static void suites(struct row *row, unsigned n, uint32_t packets)
+{
+	printf("\nAll suites, 1 tunnel, 256 mbufs. Crypto: crypto_run alone. Library: ipsec-mb's own job or burst "
+	       "calls, whichever is "
+	       "better, in\nthis run on the same octets of text.\n\n%-32s %-8s %5s %9s %9s %9s %7s %7s\n",
+	       "", "", "octets", "cycles", "crypto", "library", "crypto/", "cycles/");
+	for (unsigned i = 0; i < n; i++) {
+		measure_suite(&row[i],
+			      crypto_forms[row[i].suite].encr == MSG_ENCR_3DES_CBC ? packets / 50 : packets / 10);
+		print_suite(&row[i]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+						{"only", required_argument, NULL, 'o'},
+						{"json", required_argument, NULL, 'j'},
+						{0}};
+	static struct row row[64 + 6 * CRYPTO_SUITE_N];
+	const char *json = NULL, *only = "";
+	uint32_t packets = 2000000;
+	unsigned n = 0, first;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'q')
+			packets = 20000;
+		else if (opt == 'o' && (!strcmp(optarg, "gcm") || !strcmp(optarg, "suites")))
+			only = optarg;
+		else if (opt == 'j')
+			json = optarg;
+		else
+			return 2;
+	}
+	bed_start();
+	if (strcmp(only, "suites") != 0) {
+		n = rows_make(row);
+		gcm(row, n, packets);
+	}
+	first = n;
+	if (strcmp(only, "gcm") != 0) {
+		n += suites_make(row + n);
+		suites(row + first, n - first, packets);
+	}
 	if (json != NULL)
 		write_json(json, row, n);
 	return 0;
