@@ -16,13 +16,14 @@
 #include "cli/presets.h"
 #include "cli/show.h"
 #include "cli/table.h"
+#include "cli/top.h"
 
 enum { WAIT_MAX_S = 600 };
 
 struct opts {
 	const char *run_dir;
 	bool json, ike, all, no_secrets;
-	unsigned wait_s;
+	unsigned wait_s, count, interval_s;
 	char **word; /* what is no option */
 	int n;
 };
@@ -35,6 +36,7 @@ static void usage(FILE *f)
 		"  show routes                        of all owners; * is the one that counts\n"
 		"  show fib ADDRESS                   what the data plane does with packets to it\n"
 		"  show presets                       what a tunnel's `kind` stands for\n"
+		"  top [--count N] [--interval S]     tunnels, load, cycles and drops, each second; q ends it\n"
 		"  show bgp summary\n"
 		"  show bgp neighbor PEER [routes | received-routes | advertised-routes]\n"
 		"  show bgp route [PREFIX]            all paths of each prefix, and what decided\n"
@@ -270,6 +272,9 @@ static int run(const struct opts *o)
 
 	if (!strcmp(noun, "show"))
 		return run_show(o);
+	if (!strcmp(noun, "top"))
+		return o->n == 1 ? top_run(&(struct top_opts){o->run_dir, o->interval_s, o->count, o->json})
+				 : bad_usage("top takes no words");
 	if (!strcmp(noun, "tunnel"))
 		return run_tunnel(o);
 	if (!strcmp(noun, "bgp"))
@@ -287,14 +292,14 @@ static int run(const struct opts *o)
 	return bad_usage(*noun ? "there is no such command" : "a command is missing");
 }
 
-static bool take_wait(const char *s, unsigned *out)
+static bool take_number(const char *s, unsigned long max, unsigned *out)
 {
 	char *end;
 	unsigned long v;
 
 	errno = 0;
 	v = strtoul(s, &end, 10);
-	if (errno || *end || *s < '0' || *s > '9' || v > WAIT_MAX_S)
+	if (errno || *end || *s < '0' || *s > '9' || v > max)
 		return false;
 	*out = (unsigned)v;
 	return true;
@@ -309,6 +314,8 @@ static int take_opts(int argc, char **argv, struct opts *o)
 		{"ike", no_argument, NULL, 'i'},
 		{"all", no_argument, NULL, 'a'},
 		{"wait", required_argument, NULL, 'w'},
+		{"count", required_argument, NULL, 'c'},
+		{"interval", required_argument, NULL, 't'},
 		{"no-secrets", no_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
@@ -327,8 +334,12 @@ static int take_opts(int argc, char **argv, struct opts *o)
 			o->all = true;
 		else if (k == 'n')
 			o->no_secrets = true;
-		else if (k == 'w' && !take_wait(optarg, &o->wait_s))
+		else if (k == 'w' && !take_number(optarg, WAIT_MAX_S, &o->wait_s))
 			return bad_usage("--wait takes seconds, 0 to 600");
+		else if (k == 'c' && !take_number(optarg, TOP_COUNT_MAX, &o->count))
+			return bad_usage("--count takes a number of frames, 1 to 1000000");
+		else if (k == 't' && (!take_number(optarg, TOP_INTERVAL_MAX_S, &o->interval_s) || !o->interval_s))
+			return bad_usage("--interval takes seconds, 1 to 3600");
 		else if (k == 'h' || k == 'v') {
 			k == 'h' ? usage(stdout) : (void)puts("gwctl " ESPLANADE_VERSION);
 			return -1;
@@ -344,7 +355,7 @@ static int take_opts(int argc, char **argv, struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.run_dir = "/run/esplanade"};
+	struct opts o = {.run_dir = "/run/esplanade", .interval_s = 1};
 	int r = take_opts(argc, argv, &o);
 
 	if (r == 0)

@@ -473,6 +473,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 	memset(g, 0, sizeof(*g));
 	g->config_path = p->config_path;
 	g->config = p->config;
+	g->started_ms = loop_now_ms();
 	g->by_hand = IKE_NO_TUNNEL;
 	list_init(&g->touched);
 	tunnels_init(&g->tunnels);

@@ -64,6 +64,7 @@ struct gateway {
 	struct ike_io io;
 	uv_timer_t timer;        /* sweep; when stopping: are we done? */
 	struct list touched;     /* tunnels whose children came or went */
+	uint64_t started_ms;     /* when the process began */
 	bool started;            /* the core has its tunnels */
 	bool dp_restarted;       /* and the core does not know it yet */
 	uint32_t by_hand;        /* tunnel that is being told to come up right now; IKE_NO_TUNNEL: none */

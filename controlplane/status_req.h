@@ -3,6 +3,7 @@
  *
  * Nothing here acts: bytes in, a plain struct out. Requests:
  *   {"op": "show", "what": "tunnels|ike-sas|child-sas|ports|workers|drops|bgp-summary", "all": bool}
+ *   {"op": "show", "what": "top", "max": 1..STATUS_ROWS_MAX}
  *   {"op": "show", "what": "routes", "after": "PREFIX", "max": 1..STATUS_ROWS_MAX}
  *   {"op": "show", "what": "fib", "address": "A"}
  *   {"op": "show", "what": "bgp-neighbor", "name": "x"}
@@ -44,6 +45,7 @@ enum status_op { STATUS_SHOW, STATUS_TUNNEL, STATUS_BGP };
 	X(STATUS_PORTS, "ports")               \
 	X(STATUS_WORKERS, "workers")           \
 	X(STATUS_DROPS, "drops")               \
+	X(STATUS_TOP, "top")                   \
 	X(STATUS_FIB, "fib")                   \
 	X(STATUS_BGP_SUMMARY, "bgp-summary")   \
 	X(STATUS_BGP_NEIGHBOR, "bgp-neighbor") \

@@ -24,6 +24,8 @@ json_t *status_show(struct gateway *g, const struct status_req *req)
 		return status_show_workers(g);
 	case STATUS_DROPS:
 		return status_show_drops(g, req->all);
+	case STATUS_TOP:
+		return status_top(g, req->max);
 	default: /* gateway_ask.c's */
 		break;
 	}

@@ -27,3 +27,6 @@ json_t *status_show_routes(struct gateway *g, const struct status_req *req);
 json_t *status_show_ports(struct gateway *g);
 json_t *status_show_workers(struct gateway *g);
 json_t *status_show_drops(struct gateway *g, bool all);
+/* status_top.c: all that `gwctl top` shows, in one object: counters since the start, so that who asks makes rates of them. At most
+ * max tunnels: those that are not up first, then those with the most traffic. */
+json_t *status_top(struct gateway *g, uint32_t max);

@@ -104,6 +104,21 @@ static void transmit(struct worker *w)
 	tx_flush(w);
 }
 
+/* A stage of a timed poll has ended, n packets went through it. */
+static inline void staged(struct worker *w, enum stats_stage stage, uint32_t n)
+{
+	uint64_t now;
+
+	if (likely(!w->sampled))
+		return;
+	now = rte_rdtsc();
+	if (n != 0) {
+		w->count.stage[stage].packets += n;
+		w->count.stage[stage].cycles += now - w->mark_tsc;
+	}
+	w->mark_tsc = now;
+}
+
 bool worker_poll(struct worker *w)
 {
 	struct rte_mbuf *m[VEC_BURST];
@@ -113,12 +128,17 @@ bool worker_poll(struct worker *w)
 	w->worked = false;
 	if (unlikely(w->polls_left-- == 0))
 		worker_turn(w);
+	w->sampled = ++w->n_polls % WORKER_SAMPLE == 0;
+	if (unlikely(w->sampled))
+		w->mark_tsc = rte_rdtsc(); /* the turn is behind us */
 
 	/* From the wire: sound IPv4 only; ESP of our SAs to w->esp, of others' to their owner, all else to w->fwd. */
 	n = rx_burst(w, m);
 	w->worked |= n != 0;
+	staged(w, STATS_RX, n);
 	n = parse_burst(w, m, n);
 	classify_burst(w, m, n);
+	staged(w, STATS_PARSE, n);
 
 	/* From other workers: ESP of our SAs to w->esp, clear packets for our tunnels to w->enc; frames that
 	 * they have no queue for to w->tx[]. */
@@ -132,10 +152,18 @@ bool worker_poll(struct worker *w)
 	w->worked |= tun_poll(w) != 0;
 	w->worked |= neigh_poll(w) != 0;
 
-	decrypt(w);  /* w->esp -> w->fwd */
-	forward(w);  /* w->fwd -> w->out, w->enc; w->local -> IKE rings, TUN, or back into w->fwd */
-	encrypt(w);  /* w->enc -> w->ready -> w->out */
+	n = w->esp.n;
+	decrypt(w); /* w->esp -> w->fwd */
+	staged(w, STATS_DECRYPT, n);
+	n = w->fwd.n;
+	forward(w); /* w->fwd -> w->out, w->enc; w->local -> IKE rings, TUN, or back into w->fwd */
+	staged(w, STATS_FORWARD, n);
+	n = w->enc.n;
+	encrypt(w); /* w->enc -> w->ready -> w->out */
+	staged(w, STATS_ENCRYPT, n);
+	n = w->out.n;
 	transmit(w); /* w->out -> w->tx[] -> the wire */
+	staged(w, STATS_TX, n);
 
 	handoff_flush(w);
 	drop_flush(w); /* every packet that is dead by now, in one go */

@@ -29,7 +29,8 @@ struct tun;
 struct cmd;
 struct sad;
 
-enum { WORKER_PORTS_MAX = STATS_PORTS_MAX, WORKER_POLLS_PER_TURN = 256 };
+/* One poll of WORKER_SAMPLE has its stages timed: rdtsc between them would cost every packet some cycles. A power of two. */
+enum { WORKER_PORTS_MAX = STATS_PORTS_MAX, WORKER_POLLS_PER_TURN = 256, WORKER_SAMPLE = 64 };
 
 /* A port as a worker sees it: one RX and one TX queue of its own. Writer: main at start; `up` the ctl thread. */
 struct worker_port {
@@ -106,6 +107,9 @@ struct worker {
 	uint64_t started_tsc, published_tsc;
 	uint32_t polls_left; /* until the next turn of commands and counters */
 	uint32_t idle_polls; /* in a row */
+	uint32_t n_polls;    /* for the choice of the next one */
+	bool sampled;        /* this poll's stages are timed */
+	uint64_t mark_tsc;   /* sampled: when the last stage ended */
 	bool bell_pending;   /* an event or IKE datagram waits: ring the control plane at the end of the poll */
 	bool unpublished;    /* counters have moved since stats_publish() went over all */
 	bool worked;         /* this poll moved something */
