@@ -169,8 +169,8 @@ static void env_notice(void *ctx, const struct ike_notice *n)
 		log_warn(LOG_IKE, "tunnel=%s event=%s%s", tunnels_name(&g->tunnels, n->tunnel),
 			 ike_notice_name(n->kind), what);
 	else
-		LOG_AT(LOG_IKE, n->kind == IKE_NOTICE_FAILED ? LOG_WARN : LOG_INFO, NULL, "tunnel=%s event=%s%s",
-		       tunnels_name(&g->tunnels, n->tunnel), ike_notice_name(n->kind), what);
+		LOG_AT(LOG_IKE, n->kind == IKE_NOTICE_FAILED || n->kind == IKE_NOTICE_WEAK ? LOG_WARN : LOG_INFO, NULL,
+		       "tunnel=%s event=%s%s", tunnels_name(&g->tunnels, n->tunnel), ike_notice_name(n->kind), what);
 	if (!t)
 		return;
 	if (list_empty(&t->touched))

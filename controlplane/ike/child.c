@@ -11,6 +11,7 @@
 #include "controlplane/ike/rekey.h"
 #include "controlplane/ike/tunnel.h"
 #include "controlplane/ike/twin.h"
+#include "controlplane/ike/weak.h"
 #include "controlplane/ike/xchg.h"
 
 /* ---- finding ---- */
@@ -240,6 +241,7 @@ static void go_live(struct ike *k, struct ike_sa *sa, struct ike_child *c)
 		c->expires_at_ms = k->now_ms + life_ms;
 	}
 	notice_child(k, sa, c, c->replaces ? IKE_NOTICE_CHILD_REKEYED : IKE_NOTICE_CHILD_UP, "");
+	weak_tell_child(k, sa, c);
 	if (t)
 		tunnel_up(k, t, c->index);
 	twin_look(k, sa);

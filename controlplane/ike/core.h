@@ -71,6 +71,7 @@ struct ike_tunnel {
 	uint64_t retry_at_ms;   /* 0: not waiting */
 	uint64_t hold_until_ms; /* after a failed attempt: traffic begins none before then */
 	struct timer timer;
+	uint16_t weak_told; /* weak.c */
 	char last_error[256];
 	struct ike_want *want; /* [n_want], which never shrinks */
 	unsigned n_want, n_children;

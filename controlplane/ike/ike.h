@@ -67,6 +67,7 @@ struct ike_child_half {
 	X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed") \
 	X(IKE_NOTICE_CHILD_DOWN, "child-down")       \
 	X(IKE_NOTICE_FAILED, "failed")               \
+	X(IKE_NOTICE_WEAK, "weak-algorithm") /* in use: told once for each tunnel */ \
 	X(IKE_NOTICE_PEER_ERROR, "peer-error") /* a bad peer or message: cause and remedy */
 XLIST_ENUM(ike_notice_kind, IKE_NOTICE_N, IKE_NOTICES);
 const char *ike_notice_name(unsigned v);

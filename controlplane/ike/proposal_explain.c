@@ -11,18 +11,16 @@ static const struct foreign {
 	uint16_t id;
 	const char *word;
 } foreign[] = {
-	{ALG_ENCR, 2, "des"},        {ALG_ENCR, 3, "3des"},       {ALG_ENCR, 11, "null"},
-	{ALG_ENCR, 12, "aes-cbc"},   {ALG_ENCR, 13, "aes-ctr"},   {ALG_ENCR, 14, "aes-ccm8"},
-	{ALG_ENCR, 15, "aes-ccm12"}, {ALG_ENCR, 16, "aes-ccm16"}, {ALG_ENCR, 18, "aes-gcm8"},
-	{ALG_ENCR, 19, "aes-gcm12"}, {ALG_ENCR, 20, "aes-gcm16"}, {ALG_ENCR, 28, "chacha20poly1305"},
-	{ALG_PRF, 1, "prfmd5"},      {ALG_PRF, 2, "prfsha1"},     {ALG_PRF, 4, "prfaesxcbc"},
-	{ALG_PRF, 8, "prfaescmac"},  {ALG_INTEG, 1, "md5"},       {ALG_INTEG, 2, "sha1"},
-	{ALG_INTEG, 5, "aesxcbc"},   {ALG_INTEG, 8, "aescmac"},   {ALG_INTEG, 12, "sha256"},
-	{ALG_INTEG, 13, "sha384"},   {ALG_INTEG, 14, "sha512"},   {ALG_DH, 1, "modp768"},
-	{ALG_DH, 2, "modp1024"},     {ALG_DH, 5, "modp1536"},     {ALG_DH, 15, "modp3072"},
-	{ALG_DH, 16, "modp4096"},    {ALG_DH, 17, "modp6144"},    {ALG_DH, 18, "modp8192"},
-	{ALG_DH, 20, "ecp384"},      {ALG_DH, 21, "ecp521"},      {ALG_DH, 24, "modp2048s256"},
-	{ALG_DH, 32, "x448"},        {ALG_ESN, 0, "noesn"},       {ALG_ESN, 1, "esn"},
+	{ALG_ENCR, 2, "des"},         {ALG_ENCR, 12, "aes-cbc"},    {ALG_ENCR, 13, "aes-ctr"},
+	{ALG_ENCR, 14, "aes-ccm8"},   {ALG_ENCR, 15, "aes-ccm12"},  {ALG_ENCR, 16, "aes-ccm16"},
+	{ALG_ENCR, 18, "aes-gcm8"},   {ALG_ENCR, 19, "aes-gcm12"},  {ALG_ENCR, 20, "aes-gcm16"},
+	{ALG_ENCR, 21, "aes-gmac"},   {ALG_ENCR, 23, "camellia"},   {ALG_PRF, 1, "prfmd5"},
+	{ALG_PRF, 4, "prfaesxcbc"},   {ALG_PRF, 8, "prfaescmac"},   {ALG_INTEG, 1, "md5"},
+	{ALG_INTEG, 5, "aesxcbc"},    {ALG_INTEG, 8, "aescmac"},    {ALG_DH, 1, "modp768"},
+	{ALG_DH, 5, "modp1536"},      {ALG_DH, 22, "modp1024s160"}, {ALG_DH, 23, "modp2048s224"},
+	{ALG_DH, 24, "modp2048s256"}, {ALG_DH, 25, "ecp192"},       {ALG_DH, 26, "ecp224"},
+	{ALG_DH, 27, "ecp224bp"},     {ALG_DH, 28, "ecp256bp"},     {ALG_DH, 29, "ecp384bp"},
+	{ALG_DH, 30, "ecp512bp"},     {ALG_ESN, 0, "noesn"},        {ALG_ESN, 1, "esn"},
 };
 
 static const char *type_name(uint8_t type)
@@ -208,25 +206,71 @@ static const struct alg *could_allow(const struct payload_sa *sa, const struct p
 	return NULL;
 }
 
-/* "no common X: the peer has .., we have ..; add .. to .., or have the peer offer .." */
-static void say_difference(struct text *t, const struct cfg_alg_list *ours, uint8_t type, uint8_t protocol,
-			   const struct payload_sa *sa, const struct payload_proposal *p)
+static void say_legacy(struct text *t, bool legacy)
+{
+	if (legacy)
+		text_say(t, " (weak: it needs ike: {legacy: true})");
+}
+
+/* The peer's proposal in words that could be ours; false: it has something that we lack. */
+static bool say_whole(struct text *t, const struct payload_sa *sa, const struct payload_proposal *p, uint8_t protocol,
+		      unsigned flags, bool *legacy)
+{
+	const struct alg *encr = could_allow(sa, p, ALG_ENCR, protocol),
+			 *integ = could_allow(sa, p, ALG_INTEG, protocol);
+	const struct alg *prf = could_allow(sa, p, ALG_PRF, protocol), *dh = could_allow(sa, p, ALG_DH, protocol);
+	const struct alg *const all[] = {encr, encr && encr->aead ? NULL : integ,
+					 protocol == IKE_PROTO_IKE ? prf : NULL, flags & PROPOSAL_NO_DH ? NULL : dh};
+
+	if (!encr || (!encr->aead && !integ) || (protocol == IKE_PROTO_IKE && (!prf || !dh)))
+		return false;
+	for (size_t i = 0; i < N_ELEMS(all); i++)
+		if (all[i]) {
+			text_say(t, "%s%s", i ? "-" : "", all[i]->word);
+			*legacy |= all[i]->legacy;
+		}
+	return true;
+}
+
+/* The edit at our end, if there is one: a word, or where a cipher or its integrity differs a proposal, because AEADs and
+ * others go in proposals of their own. */
+static bool say_edit(struct text *t, const struct cfg_alg_list *ours, uint8_t type, uint8_t protocol,
+		     const struct payload_sa *sa, const struct payload_proposal *p, unsigned flags)
 {
 	const char *key = protocol == IKE_PROTO_IKE ? "ike.proposals" : "esp.proposals";
 	const struct alg *a = could_allow(sa, p, type, protocol);
+	bool legacy = a && a->legacy;
+	char words[128];
+	struct text w = text_of(words, sizeof(words));
+
+	if (!a || (type == ALG_INTEG && !ours->n))
+		return false;
+	if (type == ALG_ENCR && say_whole(&w, sa, p, protocol, flags, &legacy))
+		text_say(t, "add %s", text_end(&w));
+	else
+		text_say(t, "add %s", a->word);
+	text_say(t, " to this tunnel's %s", key);
+	say_legacy(t, legacy);
+	return true;
+}
+
+/* "no common X: the peer has .., we have ..; add .. to .., or have the peer offer .." */
+static void say_difference(struct text *t, const struct cfg_alg_list *ours, uint8_t type, uint8_t protocol,
+			   const struct payload_sa *sa, const struct payload_proposal *p, unsigned flags)
+{
+	bool edit;
 
 	text_say(t, "no common %s: the peer has ", type_name(type));
 	say_offered(t, sa, p, type);
 	text_say(t, ", we have ");
 	say_list(t, ours);
 	text_say(t, "; ");
-	if (a)
-		text_say(t, "add %s to this tunnel's %s", a->word, key);
+	edit = say_edit(t, ours, type, protocol, sa, p, flags);
 	if (ours->n > 0)
-		text_say(t, "%shave the peer offer %s", a ? ", or " : "", ours->alg[0]->word);
+		text_say(t, "%shave the peer offer %s", edit ? ", or " : "", ours->alg[0]->word);
 	else if (type == ALG_DH)
-		text_say(t, "%shave the peer leave PFS out", a ? ", or " : "");
-	else if (!a)
+		text_say(t, "%shave the peer leave PFS out", edit ? ", or " : "");
+	else if (!edit)
 		text_say(t, "have the peer leave it out (our ciphers carry their own integrity)");
 }
 
@@ -243,13 +287,13 @@ static void say_step(struct text *t, enum step step, const struct cfg_proposal *
 		say_ours(t, ours, protocol, 0);
 		break;
 	case NO_ENCR:
-		say_difference(t, &ours->encr, ALG_ENCR, protocol, sa, p);
+		say_difference(t, &ours->encr, ALG_ENCR, protocol, sa, p, flags);
 		break;
 	case WRONG_INTEG:
-		say_difference(t, &ours->integ, ALG_INTEG, protocol, sa, p);
+		say_difference(t, &ours->integ, ALG_INTEG, protocol, sa, p, flags);
 		break;
 	case NO_PRF:
-		say_difference(t, &ours->prf, ALG_PRF, protocol, sa, p);
+		say_difference(t, &ours->prf, ALG_PRF, protocol, sa, p, flags);
 		break;
 	case NO_ESN_MATCH:
 		if (flags & PROPOSAL_ESN_REQUIRE)
@@ -260,7 +304,7 @@ static void say_step(struct text *t, enum step step, const struct cfg_proposal *
 				    "tunnel's esp, or have the peer offer them off (noesn) as well");
 		break;
 	case NO_DH_MATCH:
-		say_difference(t, &ours->dh, ALG_DH, protocol, sa, p);
+		say_difference(t, &ours->dh, ALG_DH, protocol, sa, p, flags);
 		break;
 	case ALL_FIT:
 		text_say(t, "the algorithms fit, but its SPI is not valid");

@@ -7,6 +7,7 @@
 #include "controlplane/ike/payload.h"
 #include "controlplane/ike/rekey.h"
 #include "controlplane/ike/tunnel.h"
+#include "controlplane/ike/weak.h"
 #include "controlplane/ike/xchg.h"
 
 XLIST_NAME(ike_sa_state_name, IKE_SA_STATE_N, IKE_SA_STATES)
@@ -116,6 +117,7 @@ void step_to(struct ike *k, struct ike_sa *sa, enum ike_sa_state to)
 		sa_up(k, sa);
 		sa->told_up = true;
 		notice_sa(k, sa, sa->predecessor || sa->quiet ? IKE_NOTICE_IKE_REKEYED : IKE_NOTICE_IKE_UP, "");
+		weak_tell_ike(k, sa);
 		if (t)
 			t->retry_at_ms = 0;
 	}

@@ -91,6 +91,8 @@ static void azures_default_is_agreed_on_by_both_ends(void **state)
 			s->node[from].cfg.start = CFG_START_ALWAYS;
 			s->node[!from].cfg.start = CFG_START_RESPOND_ONLY;
 			run(s);
+			for (unsigned i = 0; i < 2; i++) /* SHA-1 twice and the group; once, however many rekeys */
+				assert_int_equal(s->node[i].n_notices[IKE_NOTICE_WEAK], 3);
 			assert_true(sim_the_ike(&s->node[0], &a) && sim_the_child(&s->node[0], &c));
 			assert_string_equal(a.encr->word, "aes256");
 			assert_string_equal(a.integ->word, "sha1");

@@ -181,14 +181,26 @@ static void the_nearest_difference_is_explained_with_its_cure(void **state)
 	expect_explained("aes256gcm16-prfsha256-x25519", IKE_PROTO_IKE,
 			 (const char *const[]){"no common DH group", "the peer has ecp256/modp1024", "we have x25519",
 					       "add ecp256 to this tunnel's ike.proposals",
-					       "have the peer offer x25519", "aes-cbc-256-sha1-prfsha1-modp1024"},
+					       "have the peer offer x25519", "aes256-sha1-prfsha1-modp1024"},
 			 6);
 	clear(NULL);
 	OFFER(&offer, IKE_PROTO_IKE, CBC256, SHA1, PRFSHA1, MODP1024);
-	expect_explained("aes256gcm16-prfsha256-x25519", IKE_PROTO_IKE,
-			 (const char *const[]){"no common cipher", "the peer has aes-cbc-256",
-					       "; have the peer offer aes256gcm16"},
-			 3);
+	expect_explained(
+		"aes256gcm16-prfsha256-x25519", IKE_PROTO_IKE,
+		(const char *const[]){"no common cipher", "the peer has aes256",
+				      "; add aes256-sha1-prfsha1-modp1024 to this tunnel's ike.proposals "
+				      "(weak: it needs ike: {legacy: true}), or have the peer offer aes256gcm16"},
+		3);
+	clear(NULL);
+	OFFER(&offer, IKE_PROTO_ESP, CBC256, SHA256, NO_ESN);
+	expect_explained("aes256gcm16", IKE_PROTO_ESP,
+			 (const char *const[]){"add aes256-sha256 to this tunnel's esp.proposals, or"}, 1);
+	expect_explained("aes256-sha384", IKE_PROTO_ESP,
+			 (const char *const[]){"no common integrity", "add sha256 to this tunnel's esp.proposals"}, 2);
+	clear(NULL);
+	OFFER(&offer, IKE_PROTO_ESP, GCM256, SHA256, NO_ESN);
+	expect_explained("aes256gcm16", IKE_PROTO_ESP,
+			 (const char *const[]){"have the peer leave it out (our ciphers carry their own"}, 1);
 	clear(NULL);
 	OFFER(&offer, IKE_PROTO_ESP, GCM256, X25519, NO_ESN);
 	expect_explained("aes256gcm16", IKE_PROTO_ESP,
