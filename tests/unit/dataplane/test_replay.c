@@ -152,6 +152,49 @@ static void agrees_with_a_naive_window_on_random_orders(void **state)
 	}
 }
 
+/* RFC 4303 A2.2, against the definition: of the numbers with this low half, the one that is not below the window, or the next. */
+static void the_high_half_is_the_one_nearest_to_the_window(void **state)
+{
+	static const uint64_t heads[] = {0,
+					 1,
+					 62,
+					 63,
+					 64,
+					 1023,
+					 1024,
+					 0x7fffffff,
+					 0xffffffff,
+					 UINT64_C(0x100000000),
+					 UINT64_C(0x100000001),
+					 UINT64_C(0x10000003f),
+					 UINT64_C(0x100000040),
+					 UINT64_C(0x5ffffffff),
+					 UINT64_C(0x600000010),
+					 UINT64_C(0xfffffffffffffff0)};
+	static const int64_t steps[] = {-1023, -64, -63, -1, 0, 1, 63, 64, 1024, 0x7fffffff, 0xfffffbff, 0xfffffc00};
+	(void)state;
+
+	for (unsigned h = 0; h < N_ELEMS(heads); h++) {
+		for (uint16_t window = 64; window <= REPLAY_WINDOW_MAX; window = (uint16_t)(window * 4)) {
+			for (unsigned i = 0; i < N_ELEMS(steps); i++) {
+				const uint64_t seq = heads[h] + (uint64_t)steps[i];
+				const bool inside = steps[i] > -(int64_t)window && steps[i] <= 0x100000000 - window;
+				const uint64_t got = replay_esn(heads[h], window, (uint32_t)seq);
+
+				if (steps[i] < 0 && heads[h] < (uint64_t)-steps[i])
+					assert_true(got == 0 || got > heads[h]); /* before the first */
+				else if (steps[i] > 0 && seq < heads[h])
+					continue; /* behind the last */
+				else if (inside)
+					assert_int_equal(got, seq);
+				else
+					assert_int_not_equal(got, seq);
+			}
+		}
+		assert_int_equal(replay_esn(heads[h], 0, (uint32_t)heads[h]), heads[h]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +203,7 @@ int main(void)
 		cmocka_unit_test(window_zero_takes_all_but_number_zero),
 		cmocka_unit_test(head_on_every_bit_of_a_word_keeps_its_neighbours),
 		cmocka_unit_test(agrees_with_a_naive_window_on_random_orders),
+		cmocka_unit_test(the_high_half_is_the_one_nearest_to_the_window),
 	};
 
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
