@@ -17,7 +17,7 @@
 #include "dataplane/port.h"
 #include "ring/msg.h"
 
-struct nbr;
+struct arp;
 struct fib;
 struct neigh;
 struct rte_rcu_qsbr;
@@ -39,7 +39,7 @@ struct ctl {
 	struct port_set *ports;
 	struct fib *fib;
 	struct neigh *neigh;
-	struct nbr *arp;
+	struct arp *arp;
 	struct sad *sad;
 	struct tun *tun;
 	struct rte_rcu_qsbr *qsbr;
