@@ -41,12 +41,11 @@ static void any_pair(struct cfg_ts *ts, uint8_t family)
 	ts->remote_port_hi = UINT16_MAX;
 }
 
-static const uint8_t any_families[] = {IP_V4};
-
 void select_any(struct cfg_tunnel *t)
 {
-	for (t->n_ts = 0; t->n_ts < N_ELEMS(any_families); t->n_ts++)
-		any_pair(&t->ts[t->n_ts], any_families[t->n_ts]);
+	any_pair(&t->ts[0], IP_V4);
+	any_pair(&t->ts[1], IP_V6);
+	t->n_ts = 2;
 }
 
 bool select_is_any(const struct cfg_tunnel *t)

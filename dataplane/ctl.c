@@ -13,7 +13,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "dataplane/arp.h"
+#include "dataplane/nbr.h"
 #include "dataplane/fib6.h"
 #include "dataplane/parse.h"
 #include "dataplane/sad.h"
@@ -399,7 +399,7 @@ static void link_changed(struct ctl *c, struct port *p, bool up, uint64_t now_ms
 	c->link_unsent |= 1u << p->index;
 	log_info(LOG_PORT, "port=%s event=link-%s", p->cfg->name, up ? "up" : "down");
 	if (up)
-		arp_announce(c->arp, p->index, now_ms);
+		nbr_announce(c->arp, p->index, now_ms);
 }
 
 /* The driver's sockets and the guard's rule were bound to the interface that has gone, not to its name. */
@@ -485,7 +485,7 @@ int ctl_run(struct ctl *c)
 
 	for (uint16_t i = 0; i < c->ports->n; i++)
 		if (c->ports->p[i].up)
-			arp_announce(c->arp, i, clock_ms());
+			nbr_announce(c->arp, i, clock_ms());
 	while (!sig) {
 		uint64_t now_ms = clock_ms(), next_ms = attach_turn(&c->attach, now_ms);
 		struct shm *s = attach_shm(&c->attach);
@@ -496,9 +496,9 @@ int ctl_run(struct ctl *c)
 		if (s)
 			more |= commands(c, s, now_ms);
 		more |= routes(c, now_ms);
-		more |= arp_turn(c->arp, now_ms);
+		more |= nbr_turn(c->arp, now_ms);
 		more |= tun_turn(c->tun);
-		next_ms = u64_min(next_ms, arp_tick(c->arp, now_ms));
+		next_ms = u64_min(next_ms, nbr_tick(c->arp, now_ms));
 		links(c, now_ms);
 		sig = wait(c, more, now_ms, next_ms);
 	}

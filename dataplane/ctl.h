@@ -17,7 +17,7 @@
 #include "dataplane/port.h"
 #include "ring/msg.h"
 
-struct arp;
+struct nbr;
 struct fib;
 struct neigh;
 struct rte_rcu_qsbr;
@@ -39,7 +39,7 @@ struct ctl {
 	struct port_set *ports;
 	struct fib *fib;
 	struct neigh *neigh;
-	struct arp *arp;
+	struct nbr *arp;
 	struct sad *sad;
 	struct tun *tun;
 	struct rte_rcu_qsbr *qsbr;

@@ -37,7 +37,7 @@ enum fib_kind {
 	FIB_DROP, /* DROP_BLACKHOLE */
 	FIB_PORT, /* arg: the gateway's address (network order), or where it stands in fib.gateway; 0: on link, the packet's own destination */
 	FIB_TUNNEL, /* arg: the tunnel's slot */
-	FIB_LOCAL,  /* one of our own addresses */
+	FIB_LOCAL,  /* one of our own addresses; port FIB_ANYCAST: others' too */
 	FIB_KIND_N,
 	/* one of n legs by the flow, each PORT or TUNNEL (DROP: its tunnel is gone); arg: the first one's id */
 	FIB_LEGS = 1 << 4,
@@ -48,7 +48,7 @@ enum fib_kind {
 struct fib_nh {
 	uint8_t kind;  /* enum fib_kind */
 	uint8_t n;     /* LEGS: how many; PORT: FIB_GATEWAY6 or 0 */
-	uint16_t port; /* PORT: index in the config */
+	uint16_t port; /* PORT: index in the config; LOCAL: 0 or FIB_ANYCAST */
 	uint32_t arg;
 };
 
@@ -57,6 +57,7 @@ enum {
 	FIB_SWEEP = 64,    /* routes that a turn of the sweep removes */
 	FIB_SHORT = 8,     /* prefixes shorter than this are a turn's work each: up to 8 million words */
 	FIB_GROUPS = 4096, /* next hops of several legs at a time */
+	FIB_ANYCAST = 1,   /* in fib_nh.port: no packet has it for its source. RFC 4291 2.6 */
 	FIB_GATEWAY6 = 6,  /* in fib_nh.n: the gateway has an IPv6 address */
 };
 

@@ -68,10 +68,10 @@ static inline uint32_t fib_id_own(const struct fib *f, enum fib_kind kind, uint1
 	uint32_t base = fib_id_none6(f);
 
 	if (kind == FIB_LOCAL)
-		return base + 1;
+		return base + 1 + (port == FIB_ANYCAST);
 	if (kind == FIB_DROP)
-		return base + 2;
-	return base + 3 + port;
+		return base + 3;
+	return base + 4 + port;
 }
 
 static inline uint32_t fib_id_of(const struct fib *f, uint32_t nexthop)

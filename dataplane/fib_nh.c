@@ -82,6 +82,7 @@ int fib_nh_init(struct fib *f, const struct fib_params *p)
 	    spares_init(&c->gateways, n_gateways(p->n_nexthops), 0, 1, p->numa_node))
 		return -ENOMEM;
 	nh_store(f, fib_id_own(f, FIB_LOCAL, 0), (struct fib_nh){.kind = FIB_LOCAL});
+	nh_store(f, fib_id_own(f, FIB_LOCAL, FIB_ANYCAST), (struct fib_nh){.kind = FIB_LOCAL, .port = FIB_ANYCAST});
 	nh_store(f, fib_id_own(f, FIB_DROP, 0), (struct fib_nh){.kind = FIB_DROP});
 	for (uint16_t i = 0; i < p->n_ports; i++)
 		nh_store(f, fib_id_own(f, FIB_PORT, i), (struct fib_nh){.kind = FIB_PORT, .port = i});

@@ -5,9 +5,11 @@
 #include <rte_jhash.h>
 
 #include "dataplane/drop.h"
+#include "dataplane/fib6.h"
 #include "dataplane/frag.h"
 #include "dataplane/handoff.h"
 #include "dataplane/icmp.h"
+#include "dataplane/icmp6.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
 #include "dataplane/una.h"
@@ -27,13 +29,68 @@ static uint32_t flow_hash(const struct rte_mbuf *m, const struct rte_ipv4_hdr *i
 				key ^ ip->next_proto_id);
 }
 
+/* The same for IPv6. Extension headers hide the ports: then the flow label stands for them. RFC 6437 3 */
+static uint32_t flow_hash6(const struct rte_mbuf *m, const struct rte_ipv6_hdr *ip, uint32_t key)
+{
+	const bool ports = (ip->proto == IP6_TCP || ip->proto == IP6_UDP || ip->proto == IPPROTO_SCTP ||
+			    ip->proto == IPPROTO_UDPLITE) &&
+			   m->data_len >= IP6_HDR + 4;
+	uint32_t words[9];
+
+	memcpy(words, ip6_src(ip), 32);
+	words[8] = ports ? una_get32((const uint8_t *)ip + IP6_HDR) : ip->vtc_flow & RTE_BE32(0xfffff);
+	return rte_jhash_32b(words, 9, key ^ ip->proto);
+}
+
 /* Next hops of several legs become one of these. */
 static __rte_noinline void choose_legs(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
 {
+	const uint32_t key = w->fib->hash_key;
+
 	for (uint16_t i = 0; i < n; i++)
 		if (nh[i].kind & FIB_LEGS)
-			nh[i] = fib_leg(w->fib, nh[i], flow_hash(m[i], pkt_ip(m[i]), w->fib->hash_key),
+			nh[i] = fib_leg(w->fib, nh[i],
+					pkt_is_v6(m[i]) ? flow_hash6(m[i], pkt_ip6(m[i]), key)
+							: flow_hash(m[i], pkt_ip(m[i]), key),
 					&pkt_of(m[i])->next);
+}
+
+/* What is to a link-local address has no route: our own leave by the port that they are for. */
+static __rte_noinline void lookup_link(const struct worker *w, struct rte_mbuf *m, uint32_t *id)
+{
+	if (fib_nh(w->fib, *id).kind == FIB_DROP && pkt_of(m)->flags & PKT_OWN && m->port < w->n_ports)
+		*id = fib6_link(w->fib, m->port);
+}
+
+/* Ids of the IPv6 packets of a burst; all of them, or those among others. */
+static void lookup6(const struct worker *w, struct rte_mbuf **m, uint32_t *id, uint16_t n)
+{
+	struct ip6 dst[VEC_BURST];
+
+	for (uint16_t i = 0; i < n; i++)
+		dst[i] = ip6_get(ip6_dst(pkt_ip6(m[i])));
+	fib6_lookup(w->fib, dst, id, n);
+	for (uint16_t i = 0; i < n; i++)
+		if (unlikely(ip6_is_link_local(dst[i])))
+			lookup_link(w, m[i], &id[i]);
+}
+
+static __rte_noinline void lookup_mixed(const struct worker *w, struct rte_mbuf **m, uint32_t *id, uint16_t n)
+{
+	struct rte_mbuf *six[VEC_BURST];
+	uint32_t dst[VEC_BURST], got[VEC_BURST], got6[VEC_BURST];
+	uint16_t n4 = 0, n6 = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (pkt_is_v6(m[i]))
+			six[n6++] = m[i];
+		else
+			dst[n4++] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
+	}
+	fib_lookup(w->fib, dst, got, n4);
+	lookup6(w, six, got6, n6);
+	for (uint16_t i = n; i-- > 0;)
+		id[i] = pkt_is_v6(m[i]) ? got6[--n6] : got[--n4];
 }
 
 void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16_t n)
@@ -41,11 +98,22 @@ void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16
 	const struct fib *f = w->fib;
 	uint32_t dst[VEC_BURST];
 	uint32_t id[VEC_BURST];
-	uint8_t kinds = 0;
+	uint8_t kinds = 0, any = 0, all = PKT_V6;
 
-	for (uint16_t i = 0; i < n; i++)
+	/* an IPv6 header is longer: it can be read as IPv4's, for nothing */
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t flags = pkt_of(m[i])->flags;
+
 		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
-	fib_lookup(f, dst, id, n);
+		any |= flags;
+		all &= flags;
+	}
+	if (likely(!(any & PKT_V6)))
+		fib_lookup(f, dst, id, n);
+	else if (all)
+		lookup6(w, m, id, n);
+	else
+		lookup_mixed(w, m, id, n);
 	for (uint16_t i = 0; i < n; i++) {
 		nh[i] = fib_nh(f, id[i]);
 		pkt_of(m[i])->next = id[i];
@@ -55,9 +123,36 @@ void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16
 		choose_legs(w, m, nh, n);
 }
 
+static void unreachable(struct worker *w, struct rte_mbuf *m)
+{
+	if (pkt_is_v6(m))
+		icmp6_error(w, m, ICMP6_UNREACHABLE, ICMP6_NO_ROUTE, 0);
+	else
+		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_NET, 0);
+	drop(w, m, DROP_NO_ROUTE);
+}
+
+/* RFC 4291 2.5.6, RFC 4443 3.1: what is from or to a link-local address stays on its link. */
+static bool is_link_bound(struct rte_mbuf *m)
+{
+	return pkt_is_v6(m) &&
+	       (ip6_is_link_local(ip6_get(ip6_src(pkt_ip6(m)))) || ip6_is_link_local(ip6_get(ip6_dst(pkt_ip6(m)))));
+}
+
+static __rte_noinline void beyond_scope(struct worker *w, struct rte_mbuf *m)
+{
+	if (ip6_is_link_local(ip6_get(ip6_src(pkt_ip6(m)))) && !ip6_is_link_local(ip6_get(ip6_dst(pkt_ip6(m)))))
+		icmp6_error(w, m, ICMP6_UNREACHABLE, ICMP6_SCOPE, 0);
+	drop(w, m, DROP_BAD_ADDRESS);
+}
+
 /* A packet that goes no further as a packet: to ourselves, or nowhere. */
 static __rte_noinline void ends_here(struct worker *w, struct rte_mbuf *m, enum fib_kind kind)
 {
+	if (kind != FIB_LOCAL && is_link_bound(m)) {
+		beyond_scope(w, m);
+		return;
+	}
 	switch (kind) {
 	case FIB_LOCAL:
 		vec_give(w, &w->local, m);
@@ -73,15 +168,17 @@ static __rte_noinline void ends_here(struct worker *w, struct rte_mbuf *m, enum 
 	case FIB_KIND_N:
 	case FIB_LEGS: /* a leg, never legs */
 	case FIB_TUNNELS:
-		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_NET, 0);
-		drop(w, m, DROP_NO_ROUTE);
+		unreachable(w, m);
 		break;
 	}
 }
 
 static __rte_noinline void expired(struct worker *w, struct rte_mbuf *m)
 {
-	icmp_error(w, m, ICMP_TIME_EXCEEDED, ICMP_TTL, 0);
+	if (pkt_is_v6(m))
+		icmp6_error(w, m, ICMP6_TIME_EXCEEDED, ICMP6_HOPS, 0);
+	else
+		icmp_error(w, m, ICMP_TIME_EXCEEDED, ICMP_TTL, 0);
 	drop(w, m, DROP_TTL);
 }
 
@@ -98,30 +195,78 @@ static inline bool hop(struct rte_ipv4_hdr *ip)
 	return true;
 }
 
+/* RFC 8200 3: the same, without a checksum. */
+static inline bool hop6(struct rte_ipv6_hdr *ip)
+{
+	if (unlikely(ip->hop_limits <= 1))
+		return false;
+	ip->hop_limits--;
+	return true;
+}
+
+static inline bool hop_any(struct rte_mbuf *m, uint8_t flags)
+{
+	return likely(!(flags & PKT_V6)) ? hop(pkt_ip(m)) : hop6(pkt_ip6(m));
+}
+
+/* came_bare() of the packets that are IPv6, one by one or all of one source at once. */
+static __rte_noinline uint32_t came_bare6(struct worker *w, struct rte_mbuf **m, uint16_t n, uint32_t clear)
+{
+	struct ip6 src[VEC_BURST];
+	uint32_t id[VEC_BURST], bare = 0;
+	uint8_t at[VEC_BURST];
+	uint16_t k = 0;
+	bool same = true;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (!(clear >> i & 1) || !pkt_is_v6(m[i]))
+			continue;
+		src[k] = ip6_get(ip6_src(pkt_ip6(m[i])));
+		same &= ip6_equal(src[k], src[0]);
+		at[k++] = (uint8_t)i;
+	}
+	if (k == 0)
+		return 0;
+	fib6_lookup(w->fib, src, id, same ? 1 : k);
+	for (uint16_t i = 0; i < k; i++)
+		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, id[same ? 0 : i])) << at[i];
+	return bare;
+}
+
 /* Which packets came in clear from an address behind a tunnel, a bit each: they should have come encrypted. Whoever is on the
  * wire could otherwise speak for the hosts behind it. RFC 4301 5.2. Sources are looked up in bulk; a burst of one source
  * needs only one. */
 static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	uint32_t src[VEC_BURST], clear = 0, differ = 0, bare = 0;
+	uint32_t src[VEC_BURST], clear = 0, six = 0, differ = 0, bare = 0;
 	uint32_t id[VEC_BURST];
 
-	for (uint16_t i = 0; i < n; i++)
-		clear |= (uint32_t) !(pkt_of(m[i])->flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED)) << i;
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t flags = pkt_of(m[i])->flags;
+
+		clear |= (uint32_t) !(flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED)) << i;
+		six |= (uint32_t) !!(flags & PKT_V6) << i;
+	}
 	if (clear == 0)
 		return 0;
+	if (unlikely(six & clear)) {
+		bare = came_bare6(w, m, n, clear);
+		clear &= ~six;
+		if (clear == 0)
+			return bare;
+	}
 	for (uint16_t i = 0; i < n; i++) {
 		src[i] = rte_be_to_cpu_32(pkt_ip(m[i])->src_addr);
 		differ |= src[i] ^ src[0];
 	}
 	if (differ == 0) {
 		fib_lookup(w->fib, src, id, 1);
-		return fib_is_tunnel(fib_nh(w->fib, id[0])) ? clear : 0;
+		return fib_is_tunnel(fib_nh(w->fib, id[0])) ? bare | clear : bare;
 	}
 	fib_lookup(w->fib, src, id, n);
 	for (uint16_t i = 0; i < n; i++)
-		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, id[i])) << i;
-	return bare & clear;
+		bare |= ((uint32_t)fib_is_tunnel(fib_nh(w->fib, id[i])) << i) & clear;
+	return bare;
 }
 
 /* A tunnel's packets are its owner's to encrypt. */
@@ -163,17 +308,15 @@ void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, ui
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
-		if (unlikely(flags & PKT_V6)) {
-			drop(w, m[i], DROP_NO_ROUTE);
-			continue;
-		}
 		bool leaves = nh[i].kind == FIB_PORT || nh[i].kind == FIB_TUNNEL;
 
 		if (unlikely(!leaves || flags & PKT_L2_MANY))
 			ends_here(w, m[i], (enum fib_kind)nh[i].kind);
 		else if (unlikely(bare >> i & 1))
 			drop(w, m[i], DROP_CLEAR_TO_PROTECTED);
-		else if (unlikely(!(flags & (PKT_OWN | PKT_TUN)) && !hop(pkt_ip(m[i]))))
+		else if (unlikely(flags & PKT_V6) && !(flags & PKT_OWN) && is_link_bound(m[i]))
+			beyond_scope(w, m[i]);
+		else if (unlikely(!(flags & (PKT_OWN | PKT_TUN)) && !hop_any(m[i], flags)))
 			expired(w, m[i]);
 		else if (nh[i].kind == FIB_TUNNEL)
 			to_tunnel(w, m[i], nh[i].arg);
@@ -208,6 +351,11 @@ uint16_t fwd_fit(struct worker *w, struct rte_mbuf *m, uint16_t mtu, struct vec 
 {
 	uint16_t made;
 
+	if (pkt_is_v6(m)) { /* RFC 8200 5, RFC 4443 3.2 */
+		icmp6_error(w, m, ICMP6_TOO_BIG, 0, mtu);
+		drop(w, m, DROP_TOO_BIG);
+		return 0;
+	}
 	if (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) {
 		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu);
 		drop(w, m, DROP_TOO_BIG);

@@ -67,7 +67,8 @@ static const struct sa_cold *sa_towards(struct worker *w, uint32_t addr_be)
 static bool in_local_selector(const struct sa_cold *c, uint32_t addr_be)
 {
 	for (unsigned i = 0; i < c->n_ts; i++)
-		if (memcmp(c->ts[i].local.lo, &addr_be, 4) <= 0 && memcmp(&addr_be, c->ts[i].local.hi, 4) <= 0)
+		if (c->ts[i].family == IP_V4 && memcmp(c->ts[i].local.lo, &addr_be, 4) <= 0 &&
+		    memcmp(&addr_be, c->ts[i].local.hi, 4) <= 0)
 			return true;
 	return false;
 }

@@ -95,15 +95,21 @@ enum stats_drop ip6_walk(const struct rte_ipv6_hdr *ip, uint16_t len, struct ip6
 	return why;
 }
 
-uint16_t ip6_cksum(struct ip6 src, struct ip6 dst, uint8_t proto, const void *p, uint32_t len)
+uint16_t ip6_cksum_pseudo(struct ip6 src, struct ip6 dst, uint8_t proto, uint32_t len)
 {
 	uint8_t pseudo[40] = {0};
-	uint32_t sum;
 
 	ip6_put(pseudo, src);
 	ip6_put(pseudo + 16, dst);
 	una_put32(pseudo + 32, rte_cpu_to_be_32(len));
 	pseudo[39] = proto;
-	sum = (uint32_t)rte_raw_cksum(pseudo, sizeof(pseudo)) + rte_raw_cksum(p, len);
+	return (uint16_t)~rte_raw_cksum(pseudo, sizeof(pseudo));
+}
+
+uint16_t ip6_cksum(struct ip6 src, struct ip6 dst, uint8_t proto, const void *p, uint32_t len)
+{
+	uint32_t sum = (uint16_t)~ip6_cksum_pseudo(src, dst, proto, len);
+
+	sum += rte_raw_cksum(p, len);
 	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 }

@@ -140,3 +140,5 @@ bool ip6_options(const struct rte_ipv6_hdr *ip, uint16_t off, struct ip6_option 
 /* Checksum over the pseudo header and len octets of an upper header at p: what its field has to be, the field being zero;
  * 0 when the field is right. RFC 8200 8.1 */
 uint16_t ip6_cksum(struct ip6 src, struct ip6 dst, uint8_t proto, const void *p, uint32_t len);
+/* The same over the pseudo header alone. */
+uint16_t ip6_cksum_pseudo(struct ip6 src, struct ip6 dst, uint8_t proto, uint32_t len);

@@ -6,6 +6,8 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/icmp.h"
+#include "dataplane/icmp6.h"
+#include "dataplane/ip6.h"
 #include "dataplane/pkt.h"
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
@@ -18,7 +20,7 @@
 static void bad_spi(struct worker *w, struct rte_mbuf *m, const uint8_t *esp)
 {
 	uint32_t spi = rte_be_to_cpu_32(una_get32(esp)), slot = spi_slot(spi);
-	struct msg_bad_spi e = {.spi = spi, .family = 4};
+	struct msg_bad_spi e = {.spi = spi, .family = pkt_is_v6(m) ? IP_V6 : IP_V4};
 
 	/* the right SPI, but to another of our addresses than its SA's */
 	if (sad_owner_in(w->sad, spi) == w->id && w->sad->cold_in[slot].spi == spi) {
@@ -26,7 +28,10 @@ static void bad_spi(struct worker *w, struct rte_mbuf *m, const uint8_t *esp)
 		drop(w, m, DROP_SA_MISMATCH);
 		return;
 	}
-	memcpy(e.remote, &pkt_ip(m)->src_addr, 4);
+	if (pkt_is_v6(m))
+		memcpy(e.remote, ip6_src(pkt_ip6(m)), 16);
+	else
+		memcpy(e.remote, &pkt_ip(m)->src_addr, 4);
 	if (spi != 0 && worker_bucket_take(&w->bad_spi, w->now_tsc))
 		worker_event(w, MSG_BAD_SPI, &e, sizeof(e));
 	drop(w, m, DROP_BAD_SPI);
@@ -43,52 +48,131 @@ static void esp_in(struct worker *w, struct rte_mbuf *m, uint16_t off)
 }
 
 /* UDP 4500 carries both: ESP when the first 4 octets are not zero. RFC 3948 2.2 */
-static bool is_esp_in_udp(const struct rte_mbuf *m, const struct rte_udp_hdr *udp, uint16_t ihl)
+static bool is_esp_in_udp(const struct rte_mbuf *m, const struct rte_udp_hdr *udp, uint16_t off)
 {
-	return udp->dst_port == RTE_BE16(PUNT_PORT_NATT) && m->data_len >= ihl + sizeof(*udp) + 4 &&
+	return udp->dst_port == RTE_BE16(PUNT_PORT_NATT) && m->data_len >= off + sizeof(*udp) + 4 &&
 	       una_get32(udp + 1) != 0;
 }
 
-static void udp_in(struct worker *w, struct rte_mbuf *m, uint16_t ihl)
+static void udp_in(struct worker *w, struct rte_mbuf *m, uint16_t off)
 {
-	const struct rte_udp_hdr *udp = (const void *)((const uint8_t *)pkt_ip(m) + ihl);
+	const struct rte_udp_hdr *udp = (const void *)((const uint8_t *)pkt_ip(m) + off);
 
-	if (m->data_len < ihl + sizeof(*udp))
+	if (m->data_len < off + sizeof(*udp))
 		drop(w, m, DROP_RUNT);
-	else if (is_esp_in_udp(m, udp, ihl))
-		esp_in(w, m, (uint16_t)(ihl + sizeof(*udp)));
+	else if (is_esp_in_udp(m, udp, off))
+		esp_in(w, m, (uint16_t)(off + sizeof(*udp)));
 	else if (udp->dst_port == RTE_BE16(PUNT_PORT_IKE) || udp->dst_port == RTE_BE16(PUNT_PORT_NATT))
-		punt_ike_in(w, m);
+		punt_ike_in(w, m, off);
 	else
 		tun_push(w, m);
+}
+
+static void proto_in(struct worker *w, struct rte_mbuf *m, uint8_t proto, uint16_t off)
+{
+	switch (proto) {
+	case IPPROTO_UDP:
+		udp_in(w, m, off);
+		break;
+	case IPPROTO_ESP:
+		esp_in(w, m, off);
+		break;
+	default:
+		tun_push(w, m);
+	}
+}
+
+/* A header that the sender wants us to understand, and we do not: dropped, and he is told where it is. RFC 8200 4.2, 4.4 */
+static bool not_understood(struct worker *w, struct rte_mbuf *m, uint8_t type, uint16_t off)
+{
+	const uint8_t *p = (const uint8_t *)pkt_ip6(m) + off;
+	struct ip6_option unknown = {0};
+
+	if (type == IP6_ROUTING && p[3] != 0) {
+		icmp6_error(w, m, ICMP6_PARAM_PROBLEM, ICMP6_FIELD, off + 2u);
+	} else if (type == IP6_HOP_BY_HOP || type == IP6_DEST_OPTIONS) {
+		if (ip6_options(pkt_ip6(m), off, &unknown) && unknown.action == 0)
+			return false;
+		if (unknown.action > 1) /* we have no groups: 2 and 3 are the same */
+			icmp6_error(w, m, ICMP6_PARAM_PROBLEM, ICMP6_OPTION, unknown.off);
+	} else {
+		return false;
+	}
+	drop(w, m, DROP_EXT_HEADER);
+	return true;
+}
+
+/* The extension headers of a packet to us, in their order. */
+static bool headers_ok(struct worker *w, struct rte_mbuf *m, const struct ip6_chain *c)
+{
+	const uint8_t *base = (const uint8_t *)pkt_ip6(m);
+	uint8_t type = pkt_ip6(m)->proto;
+
+	for (uint16_t off = IP6_HDR; off < c->off;) {
+		const uint8_t *p = base + off;
+		uint8_t is = type;
+
+		if (not_understood(w, m, is, off))
+			return false;
+		type = p[0];
+		off = (uint16_t)(off + (is == IP6_FRAGMENT ? IP6_FRAG_HDR : (p[1] + 1) * 8));
+	}
+	return true;
+}
+
+/* Link-local addresses are of one link: the port's own, and nothing out of a tunnel. RFC 4007 6 */
+static bool zone_ok(const struct worker *w, struct rte_mbuf *m)
+{
+	const struct ip6 src = ip6_get(ip6_src(pkt_ip6(m))), dst = ip6_get(ip6_dst(pkt_ip6(m)));
+
+	if (!ip6_is_link_local(src) && !ip6_is_link_local(dst))
+		return true;
+	if (pkt_of(m)->flags & PKT_DECAPPED || m->port >= w->n_ports)
+		return false;
+	return !ip6_is_link_local(dst) || ip6_equal(dst, w->port[m->port].link6);
+}
+
+static void local_six(struct worker *w, struct rte_mbuf *m)
+{
+	struct ip6_chain c;
+	enum stats_drop why = ip6_walk(pkt_ip6(m), m->data_len, &c);
+
+	if (why == DROP_N && !zone_ok(w, m))
+		why = DROP_BAD_ADDRESS;
+	else if (why == DROP_N && !c.whole)
+		why = DROP_FRAGMENT;
+	else if (why == DROP_N && c.proto == IP6_NONE)
+		why = DROP_PROTOCOL;
+	if (why != DROP_N)
+		drop(w, m, why);
+	else if (unlikely(c.off != IP6_HDR) && !headers_ok(w, m, &c))
+		return;
+	else if (c.proto == IP6_ICMP)
+		icmp6_in(w, m, &c);
+	else
+		proto_in(w, m, c.proto, c.off);
 }
 
 static void local_one(struct worker *w, struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
-	uint16_t ihl = pkt_ihl(ip);
 
 	if (pkt_of(m)->flags & (PKT_L2_MANY | PKT_TUN)) { /* RFC 1122 3.3.6; the kernel talks to itself without us */
 		drop(w, m, DROP_NOT_FOR_US);
+		return;
+	}
+	if (pkt_is_v6(m)) {
+		local_six(w, m);
 		return;
 	}
 	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) {
 		drop(w, m, DROP_FRAGMENT);
 		return;
 	}
-	switch (ip->next_proto_id) {
-	case IPPROTO_ICMP:
+	if (ip->next_proto_id == IPPROTO_ICMP)
 		icmp_in(w, m);
-		break;
-	case IPPROTO_UDP:
-		udp_in(w, m, ihl);
-		break;
-	case IPPROTO_ESP:
-		esp_in(w, m, ihl);
-		break;
-	default:
-		tun_push(w, m);
-	}
+	else
+		proto_in(w, m, ip->next_proto_id, pkt_ihl(ip));
 }
 
 void local_burst(struct worker *w)

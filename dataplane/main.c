@@ -21,7 +21,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/config.h"
-#include "dataplane/arp.h"
+#include "dataplane/nbr.h"
 #include "dataplane/cmd.h"
 #include "dataplane/ctl.h"
 #include "dataplane/eal.h"
@@ -154,7 +154,7 @@ static uint32_t n_mbufs(const struct config *c, const struct port_set *ports)
 	uint32_t n = c->dataplane.n_workers;
 
 	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * (NEIGH_RING + NEIGH_DOWN + 2 * TUN_RING) +
-	       ARP_HOLD_ALL + 2 * MBUF_CACHE + port_mbufs(ports, (uint16_t)n);
+	       NBR_FAMILIES * NBR_HOLD_ALL + 2 * MBUF_CACHE + port_mbufs(ports, (uint16_t)n);
 }
 
 static uint64_t memory(const struct config *c, const struct port_set *ports)
@@ -281,7 +281,7 @@ static int start_tables(struct gateway *g)
 	g->handoff = handoff_new((uint8_t)d->n_workers, node);
 	if (!c->fib || !c->sad || !c->neigh || !g->handoff)
 		return -ENOMEM;
-	c->arp = arp_new(c->neigh, c->fib, &g->ports, node);
+	c->arp = nbr_new(c->neigh, c->fib, &g->ports, node);
 	if (!c->arp)
 		return -ENOMEM;
 	c->neigh->bell_ctl = c->bell;
@@ -289,6 +289,8 @@ static int start_tables(struct gateway *g)
 	if (!c->tun)
 		return -ENOMEM;
 	ret = onlink_install(c->fib, g->cfg);
+	if (!ret)
+		ret = onlink_install6(c->fib, &g->ports);
 	if (ret)
 		snprintf(g->why, WHY, "ports: their networks do not fit the table: %s", err_str(ret));
 	return ret;
@@ -435,7 +437,7 @@ static void end(struct gateway *g)
 		handoff_free(g->handoff);
 		neigh_free(g->ctl.neigh);
 		tun_free(g->ctl.tun);
-		arp_free(g->ctl.arp);
+		nbr_free(g->ctl.arp);
 		sad_free(g->ctl.sad);
 		fib_free(g->ctl.fib);
 		port_close(&g->ports);

@@ -5,12 +5,16 @@
 
 #include <rte_arp.h>
 #include <rte_ether.h>
+#include <rte_jhash.h>
 #include <rte_malloc.h>
+#include <rte_random.h>
 #include <rte_ring.h>
 
 #include "dataplane/drop.h"
-#include "dataplane/fib.h"
+#include "dataplane/fib6.h"
 #include "dataplane/icmp.h"
+#include "dataplane/icmp6.h"
+#include "dataplane/nd_msg.h"
 #include "dataplane/pkt.h"
 #include "dataplane/worker.h"
 
@@ -35,6 +39,7 @@ struct neigh *neigh_new(uint8_t n_workers, int numa_node)
 		return NULL;
 	n->n_workers = n_workers;
 	n->bell_ctl = -1;
+	n->hash_key = (uint32_t)rte_rand();
 	for (uint8_t i = 0; i < n_workers; i++) {
 		if (link_new(&n->link[i], i, numa_node)) {
 			neigh_free(n);
@@ -66,12 +71,37 @@ void neigh_free(struct neigh *n)
 
 /* --- the table --- */
 
+enum { KEY_VALID = 63, KEY_SIX = 62, KEY_PORT6 = 48, KEY_PORT = 32, KEY_NUMBER = 32 };
+
+#define NUMBER_MASK (0xffffull << KEY_NUMBER)
+
+static uint64_t key_of(uint16_t port, uint32_t addr_be)
+{
+	return 1ull << KEY_VALID | (uint64_t)port << KEY_PORT | addr_be;
+}
+
+/* Without a number. */
+static uint64_t key_of6(const struct neigh *n, uint16_t port, struct ip6 a)
+{
+	uint32_t words[4] = {(uint32_t)(a.hi >> 32), (uint32_t)a.hi, (uint32_t)(a.lo >> 32), (uint32_t)a.lo};
+
+	return 3ull << KEY_SIX | (uint64_t)port << KEY_PORT6 | rte_jhash_32b(words, 4, n->hash_key ^ port);
+}
+
+/* Where a key's places begin; the number has no part in it. */
 static uint32_t hash(uint64_t key)
 {
+	if (key >> KEY_SIX & 1)
+		key &= ~NUMBER_MASK;
 	return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> 40) & (NEIGH_TABLE - 1);
 }
 
-struct neigh_place *neigh_find(struct neigh *n, uint64_t key)
+static uint64_t get(const _Atomic uint64_t *w)
+{
+	return atomic_load_explicit(w, memory_order_acquire);
+}
+
+static struct neigh_place *find4(struct neigh *n, uint64_t key)
 {
 	uint32_t at = hash(key);
 
@@ -79,21 +109,49 @@ struct neigh_place *neigh_find(struct neigh *n, uint64_t key)
 	for (unsigned i = 0; i < NEIGH_PROBE; i++) {
 		struct neigh_place *p = &n->place[(at + i) & (NEIGH_TABLE - 1)];
 
-		if (atomic_load_explicit(&p->key, memory_order_acquire) == key)
+		if (get(&p->key) == key)
 			return p;
 	}
 	return NULL;
 }
 
-struct neigh_place *neigh_add(struct neigh *n, uint64_t key)
+/* The key as it was before the address was read, in *key. */
+static struct neigh_place *find6(struct neigh *n, uint16_t port, struct ip6 a, uint64_t *key)
 {
+	uint64_t wanted = key_of6(n, port, a);
+	uint32_t at = hash(wanted);
+
+	for (unsigned i = 0; i < NEIGH_PROBE; i++) {
+		struct neigh_place *p = &n->place[(at + i) & (NEIGH_TABLE - 1)];
+
+		*key = get(&p->key);
+		if ((*key & ~NUMBER_MASK) == wanted && get(&p->hi) == a.hi && get(&p->lo) == a.lo)
+			return p;
+	}
+	return NULL;
+}
+
+struct neigh_place *neigh_find(struct neigh *n, const struct neigh_who *who)
+{
+	uint64_t key;
+
+	return who->six ? find6(n, who->port, who->addr6, &key) : find4(n, key_of(who->port, who->addr_be));
+}
+
+struct neigh_place *neigh_add(struct neigh *n, const struct neigh_who *who)
+{
+	uint64_t key = who->six ? key_of6(n, who->port, who->addr6) : key_of(who->port, who->addr_be);
 	uint32_t at = hash(key);
 
+	if (who->six)
+		key |= (uint64_t)++n->number << KEY_NUMBER;
 	for (unsigned i = 0; i < NEIGH_PROBE; i++) {
 		struct neigh_place *p = &n->place[(at + i) & (NEIGH_TABLE - 1)];
 
 		if (atomic_load_explicit(&p->key, memory_order_relaxed) == 0) {
 			atomic_store_explicit(&p->used, 0, memory_order_relaxed);
+			atomic_store_explicit(&p->hi, who->addr6.hi, memory_order_release);
+			atomic_store_explicit(&p->lo, who->addr6.lo, memory_order_release);
 			atomic_store_explicit(&p->key, key, memory_order_release);
 			return p;
 		}
@@ -108,16 +166,14 @@ void neigh_remove(struct neigh_place *p)
 	atomic_store_explicit(&p->key, 0, memory_order_release);
 }
 
-/* A neighbour's MAC, or 0. */
-static uint64_t mac_of(struct neigh *n, uint64_t key)
+static uint64_t mac_at(struct neigh_place *p, uint64_t key)
 {
-	struct neigh_place *p = neigh_find(n, key);
 	uint64_t mac;
 
 	if (!p)
 		return 0;
-	mac = atomic_load_explicit(&p->mac, memory_order_acquire);
-	if (atomic_load_explicit(&p->key, memory_order_acquire) != key)
+	mac = get(&p->mac);
+	if (get(&p->key) != key)
 		return 0;
 	if (mac && !atomic_load_explicit(&p->used, memory_order_relaxed))
 		atomic_store_explicit(&p->used, 1, memory_order_relaxed);
@@ -126,13 +182,14 @@ static uint64_t mac_of(struct neigh *n, uint64_t key)
 
 bool neigh_frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6])
 {
+	bool six = pkt_is_v6(m);
 	struct rte_ether_hdr *eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth));
 
 	if (unlikely(!eth))
 		return false;
 	memcpy(&eth->dst_addr, &dst_mac, 6);
 	memcpy(&eth->src_addr, src_mac, 6);
-	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	eth->ether_type = six ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	return true;
 }
 
@@ -154,29 +211,63 @@ static bool up(struct worker *w, struct rte_mbuf *m, enum stats_drop full)
 	return true;
 }
 
+/* The last neighbour that was looked up: the next packet's, mostly. */
+struct last {
+	struct neigh_who who; /* when it is IPv6's */
+	uint64_t key, mac;    /* key: when it is IPv4's, else 0 */
+};
+
+static inline uint64_t mac4(struct worker *w, uint16_t port, uint32_t addr_be, struct last *last)
+{
+	uint64_t key = key_of(port, addr_be);
+
+	if (key != last->key) {
+		last->mac = mac_at(find4(w->neigh, key), key);
+		last->key = key;
+		last->who.six = false;
+	}
+	return last->mac;
+}
+
+/* The gateway or the packet is IPv6's. */
+static __rte_noinline uint64_t mac6(struct worker *w, struct rte_mbuf *m, struct fib_nh nh, struct last *last)
+{
+	struct neigh_who who = neigh_who(w->fib, m, nh);
+	struct neigh_place *p;
+	uint64_t key;
+
+	if (!who.six)
+		return mac4(w, who.port, who.addr_be, last);
+	if (last->who.six && who.port == last->who.port && ip6_equal(who.addr6, last->who.addr6))
+		return last->mac;
+	p = find6(w->neigh, who.port, who.addr6, &key);
+	*last = (struct last){.who = who, .mac = mac_at(p, key)};
+	return last->mac;
+}
+
 uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint64_t last_key = 0, last_mac = 0;
+	struct last last = {.key = 0};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		struct fib_nh nh = fib_nh(w->fib, pkt_of(m)->next);
-		uint64_t key = neigh_key(nh.port, nh.arg ? nh.arg : pkt_ip(m)->dst_addr);
+		uint64_t mac;
 
 		if (unlikely(nh.kind != FIB_PORT)) { /* changed since the lookup */
 			drop(w, m, DROP_NO_ROUTE);
 			continue;
 		}
-		if (key != last_key) {
-			last_mac = mac_of(w->neigh, key);
-			last_key = key;
-		}
-		if (unlikely(!last_mac)) {
+		if (unlikely(nh.n == FIB_GATEWAY6 || pkt_is_v6(m)))
+			mac = mac6(w, m, nh, &last);
+		else
+			mac = mac4(w, nh.port, nh.arg ? nh.arg : pkt_ip(m)->dst_addr, &last);
+		if (unlikely(!mac)) {
 			(void)up(w, m, DROP_NO_NEIGH);
 			continue;
 		}
-		if (unlikely(!neigh_frame(m, last_mac, w->port[nh.port].mac))) {
+		if (unlikely(!neigh_frame(m, mac, w->port[nh.port].mac))) {
 			drop(w, m, DROP_NO_HEADROOM);
 			continue;
 		}
@@ -208,9 +299,40 @@ void neigh_arp_in(struct worker *w, struct rte_mbuf *m)
 	w->count.punt += up(w, m, DROP_PUNT_FULL);
 }
 
+/* Is it about an address of ours, or an answer? Most that is sent to our groups is neither; which port's the address is, the ctl thread
+ * knows. */
+static bool nd_for_us(const struct worker *w, const struct nd_msg *d)
+{
+	uint32_t id;
+
+	if (d->type == ND_ADVERT)
+		return true;
+	fib6_lookup(w->fib, &d->target, &id, 1);
+	return fib_nh(w->fib, id).kind == FIB_LOCAL;
+}
+
 void neigh_nd_in(struct worker *w, struct rte_mbuf *m)
 {
-	drop(w, m, DROP_BAD_ND);
+	struct nd_msg d;
+	enum stats_drop why = nd_msg_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &d);
+
+	if (why == DROP_N && !nd_for_us(w, &d))
+		why = DROP_NOT_FOR_US;
+	if (why != DROP_N) {
+		drop(w, m, why);
+		return;
+	}
+	pkt_of(m)->kind = NEIGH_ND;
+	w->count.punt += up(w, m, DROP_PUNT_FULL);
+}
+
+static void given_up(struct worker *w, struct rte_mbuf *m)
+{
+	if (pkt_is_v6(m))
+		icmp6_error(w, m, ICMP6_UNREACHABLE, ICMP6_ADDRESS, 0);
+	else
+		icmp_error(w, m, ICMP_UNREACHABLE, ICMP_HOST, 0);
+	drop(w, m, DROP_NO_NEIGH);
 }
 
 uint16_t neigh_poll(struct worker *w)
@@ -221,12 +343,10 @@ uint16_t neigh_poll(struct worker *w)
 
 	for (uint16_t i = 0; i < n; i++) {
 		if (pkt_of(m[i])->kind == NEIGH_GIVEN_UP) {
-			icmp_error(w, m[i], ICMP_UNREACHABLE, ICMP_HOST, 0);
-			drop(w, m[i], DROP_NO_NEIGH);
+			given_up(w, m[i]);
 			continue;
 		}
-		if (rte_pktmbuf_mtod(m[i], struct rte_ether_hdr *)->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
-			w->count.arp_sent++;
+		w->count.arp_sent += pkt_of(m[i])->kind == NEIGH_OWN;
 		vec_give(w, &w->tx[m[i]->port], m[i]);
 	}
 	return n;

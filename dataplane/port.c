@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "dataplane/onlink.h"
 #include "dataplane/port_kind.h"
 #include "dataplane/worker.h"
 
@@ -293,6 +294,18 @@ void port_close(struct port_set *s)
 	}
 }
 
+static void fill6(const struct port *p, struct worker_port *out)
+{
+	struct ip6 addr[ONLINK_ADDRS6];
+	unsigned n = onlink_addrs6(p, addr);
+
+	if (n > 0)
+		out->link6 = addr[0];
+	for (unsigned i = n; i-- > 1;)
+		if (!ip6_is_link_local(addr[i]))
+			out->addr6 = addr[i];
+}
+
 void port_fill(const struct port *p, uint8_t worker, uint16_t n_workers, struct worker_port *out)
 {
 	uint16_t own = (uint16_t)((worker + n_workers - p->first) % n_workers);
@@ -310,6 +323,7 @@ void port_fill(const struct port *p, uint8_t worker, uint16_t n_workers, struct 
 	for (unsigned i = 0; i < p->cfg->n_addr && !out->addr_be; i++)
 		if (p->cfg->addr[i].addr.family == IP_V4)
 			memcpy(&out->addr_be, p->cfg->addr[i].addr.b, 4);
+	fill6(p, out);
 	atomic_store(&out->up, p->up);
 }
 

@@ -4,10 +4,13 @@
 
 #include <rte_cycles.h>
 #include <rte_malloc.h>
+#include <rte_random.h>
 #include <rte_udp.h>
 
+#include "base/ip.h"
 #include "dataplane/cmd.h"
 #include "dataplane/drop.h"
+#include "dataplane/ip6.h"
 #include "dataplane/pkt.h"
 #include "ring/shm.h"
 
@@ -21,7 +24,7 @@ enum {
 	IKE_SA_INIT = 34,
 	IKE_RESPONSE = 0x20
 };
-enum { MARKER = 4, KEEPALIVE = 0xff, TTL = 64, MTU_MIN = 576 };
+enum { MARKER = 4, KEEPALIVE = 0xff, TTL = 64, MTU_MIN = 576 /* of IPv4 */ };
 
 _Static_assert((MSG_IKE_MAX + MARKER + 8) / ((MTU_MIN - 20) & ~7) + 1 <= PUNT_OUT_ROOM, "room for every fragment");
 
@@ -63,19 +66,34 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+/* RFC 8200 8.1: there always is one. */
+static bool cksum_ok6(const struct rte_ipv6_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
+{
+	const struct ip6 src = ip6_get(ip6_src(ip)), dst = ip6_get(ip6_dst(ip));
+	uint16_t pseudo = (uint16_t)~ip6_cksum_pseudo(src, dst, IP6_UDP, len);
+
+	if (udp->dgram_cksum == 0)
+		return false;
+	return udp->dgram_cksum == pseudo || ip6_cksum(src, dst, IP6_UDP, udp, len) == 0; /* as below */
+}
+
 /* RFC 768. A kernel on the other end of a virtual wire may leave the sum of the pseudo header only, for a device to
  * complete that does not exist: such a packet was never on a real wire, and is whole. */
-static bool cksum_ok(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
+static bool cksum_ok(struct rte_mbuf *m, const struct rte_udp_hdr *udp, uint16_t len)
 {
-	uint16_t pseudo = pseudo_sum(ip->src_addr, ip->dst_addr, len);
+	const struct rte_ipv4_hdr *ip = pkt_ip(m);
+	uint16_t pseudo;
 
+	if (pkt_is_v6(m))
+		return cksum_ok6(pkt_ip6(m), udp, len);
+	pseudo = pseudo_sum(ip->src_addr, ip->dst_addr, len);
 	if (udp->dgram_cksum == 0 || udp->dgram_cksum == pseudo)
 		return true;
 	return fold((uint32_t)pseudo + rte_raw_cksum(udp, len)) == 0xffff;
 }
 
-static enum stats_drop check(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t room,
-			     uint8_t **data, uint16_t *len)
+static enum stats_drop check(struct rte_mbuf *m, const struct rte_udp_hdr *udp, uint16_t room, uint8_t **data,
+			     uint16_t *len)
 {
 	uint16_t udp_len = rte_be_to_cpu_16(udp->dgram_len);
 
@@ -83,7 +101,7 @@ static enum stats_drop check(const struct rte_ipv4_hdr *ip, const struct rte_udp
 		return DROP_BAD_LENGTH;
 	if (udp->src_port == 0) /* RFC 768: no answer is wanted, and IKE is nothing without */
 		return DROP_BAD_ADDRESS;
-	if (!cksum_ok(ip, udp, udp_len))
+	if (!cksum_ok(m, udp, udp_len))
 		return DROP_BAD_CHECKSUM;
 	*data = (uint8_t *)(uintptr_t)(udp + 1);
 	*len = (uint16_t)(udp_len - sizeof(*udp));
@@ -111,8 +129,22 @@ static bool is_init_request(const uint8_t *ike)
 	       !memcmp(ike + IKE_SPI_R, none, 8);
 }
 
-static enum stats_drop push(struct worker *w, const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp,
-			    uint16_t port, const uint8_t *data, uint16_t len)
+static void addresses(struct rte_mbuf *m, struct msg_ike *h)
+{
+	bool six = pkt_is_v6(m);
+
+	h->family = six ? IP_V6 : IP_V4;
+	if (six) {
+		memcpy(h->local, ip6_dst(pkt_ip6(m)), 16);
+		memcpy(h->remote, ip6_src(pkt_ip6(m)), 16);
+	} else {
+		memcpy(h->local, &pkt_ip(m)->dst_addr, 4);
+		memcpy(h->remote, &pkt_ip(m)->src_addr, 4);
+	}
+}
+
+static enum stats_drop push(struct worker *w, struct rte_mbuf *m, const struct rte_udp_hdr *udp, const uint8_t *data,
+			    uint16_t len)
 {
 	struct punt *p = w->punt;
 	bool init = is_init_request(data);
@@ -125,12 +157,10 @@ static enum stats_drop push(struct worker *w, const struct rte_ipv4_hdr *ip, con
 	memset(&p->head, 0, MSG_IKE_HDR);
 	p->head.attach = p->limits.attach;
 	p->head.flags = udp->dst_port == RTE_BE16(PUNT_PORT_NATT) ? MSG_IKE_ENCAP : 0;
-	p->head.family = 4;
-	memcpy(p->head.local, &ip->dst_addr, 4);
-	memcpy(p->head.remote, &ip->src_addr, 4);
+	addresses(m, &p->head);
 	p->head.local_port = rte_be_to_cpu_16(udp->dst_port);
 	p->head.remote_port = rte_be_to_cpu_16(udp->src_port);
-	p->head.port = port;
+	p->head.port = m->port;
 	p->head.worker = w->id;
 	ret = shm_ike_push(init ? &p->rings->ike_init : &p->rings->ike_in, &p->head, data, len);
 	if (ret == -EPROTO)
@@ -138,21 +168,20 @@ static enum stats_drop push(struct worker *w, const struct rte_ipv4_hdr *ip, con
 	return ret ? DROP_PUNT_FULL : DROP_N;
 }
 
-void punt_ike_in(struct worker *w, struct rte_mbuf *m)
+void punt_ike_in(struct worker *w, struct rte_mbuf *m, uint16_t off)
 {
-	const struct rte_ipv4_hdr *ip = pkt_ip(m);
-	uint16_t ihl = pkt_ihl(ip), len = 0;
-	const struct rte_udp_hdr *udp = (const void *)((const uint8_t *)ip + ihl);
+	const struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(m, const struct rte_udp_hdr *, off);
+	uint16_t len = 0;
 	enum stats_drop why;
 	uint8_t *data = NULL;
 
-	if (m->data_len < ihl + sizeof(*udp)) {
+	if (m->data_len < off + sizeof(*udp)) {
 		drop(w, m, DROP_RUNT);
 		return;
 	}
-	why = check(ip, udp, (uint16_t)(m->data_len - ihl), &data, &len);
+	why = check(m, udp, (uint16_t)(m->data_len - off), &data, &len);
 	if (why == DROP_N)
-		why = push(w, ip, udp, m->port, data, len);
+		why = push(w, m, udp, data, len);
 	if (why != DROP_N) {
 		drop(w, m, why);
 		return;
@@ -169,7 +198,10 @@ struct out {
 	const uint8_t *data;
 	uint32_t data_len;
 	uint32_t src, dst; /* network order */
-	uint16_t id, mtu;
+	struct ip6 src6, dst6;
+	bool six;
+	uint32_t id; /* of fragments */
+	uint16_t mtu, port;
 };
 
 static void copy_part(const struct out *o, uint32_t off, uint32_t n, uint8_t *to)
@@ -202,7 +234,7 @@ static struct rte_mbuf *fragment(struct worker *w, const struct out *o, uint32_t
 	*ip = (struct rte_ipv4_hdr){
 		.version_ihl = 0x45,
 		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + n)),
-		.packet_id = rte_cpu_to_be_16(o->id),
+		.packet_id = rte_cpu_to_be_16((uint16_t)o->id),
 		.fragment_offset = rte_cpu_to_be_16((uint16_t)(off / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0))),
 		.time_to_live = TTL,
 		.next_proto_id = IPPROTO_UDP,
@@ -212,21 +244,55 @@ static struct rte_mbuf *fragment(struct worker *w, const struct out *o, uint32_t
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 	copy_part(o, off, n, (uint8_t *)(ip + 1));
 	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN};
-	m->port = 0;
+	m->port = o->port;
+	return m;
+}
+
+/* The same in IPv6, behind a fragment header unless it is all of the datagram. RFC 8200 4.5 */
+static struct rte_mbuf *fragment6(struct worker *w, const struct out *o, uint32_t off, uint32_t n, bool more)
+{
+	bool whole = off == 0 && !more;
+	uint16_t ext = whole ? 0 : IP6_FRAG_HDR;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	struct rte_ipv6_hdr *ip = m ? (void *)rte_pktmbuf_append(m, (uint16_t)(IP6_HDR + ext + n)) : NULL;
+	uint8_t *p = (uint8_t *)ip;
+
+	if (!ip) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	ip->vtc_flow = IP6_VERSION;
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)(ext + n));
+	ip->proto = whole ? IP6_UDP : IP6_FRAGMENT;
+	ip->hop_limits = TTL;
+	ip6_put(p + 8, o->src6);
+	ip6_put(p + 24, o->dst6);
+	p += IP6_HDR;
+	if (!whole) {
+		p[0] = IP6_UDP;
+		p[1] = 0;
+		una_put16(p + 2, rte_cpu_to_be_16((uint16_t)(off | more)));
+		una_put32(p + 4, o->id);
+	}
+	copy_part(o, off, n, p + ext);
+	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_V6};
+	m->port = o->port;
 	return m;
 }
 
 /* All packets of a datagram, or none of them. Number of packets. */
 static uint16_t send_out(struct worker *w, const struct out *o, struct vec *v)
 {
-	uint32_t total = o->head_len + o->data_len, room = o->mtu - (uint32_t)sizeof(struct rte_ipv4_hdr);
+	uint32_t total = o->head_len + o->data_len;
+	uint32_t room = o->mtu - (uint32_t)(o->six ? IP6_HDR : sizeof(struct rte_ipv4_hdr));
 	uint16_t before = v->n;
 
 	if (total > room)
-		room &= ~7u;
+		room = (room - (o->six ? IP6_FRAG_HDR : 0)) & ~7u;
 	for (uint32_t off = 0; off < total; off += room) {
 		bool more = total - off > room;
-		struct rte_mbuf *m = fragment(w, o, off, more ? room : total - off, more);
+		uint32_t part = more ? room : total - off;
+		struct rte_mbuf *m = o->six ? fragment6(w, o, off, part, more) : fragment(w, o, off, part, more);
 
 		if (!m) {
 			drop_count(w, DROP_NO_MBUF);
@@ -247,15 +313,18 @@ static uint16_t head_make(const struct punt *p, uint32_t len, uint8_t head[sizeo
 	struct rte_udp_hdr udp = {.src_port = rte_cpu_to_be_16(h->local_port),
 				  .dst_port = rte_cpu_to_be_16(h->remote_port)};
 	uint16_t head_len = sizeof(udp) + (marker ? MARKER : 0);
-	uint32_t src, dst;
+	uint32_t src, dst, sum;
 
 	memcpy(&src, h->local, 4);
 	memcpy(&dst, h->remote, 4);
 	udp.dgram_len = rte_cpu_to_be_16((uint16_t)(head_len + len));
 	memset(head, 0, sizeof(udp) + MARKER);
 	memcpy(head, &udp, sizeof(udp));
-	udp.dgram_cksum = (uint16_t)~fold((uint32_t)pseudo_sum(src, dst, head_len + len) +
-					  rte_raw_cksum(head, head_len) + rte_raw_cksum(p->data, len));
+	if (h->family == IP_V6)
+		sum = (uint16_t)~ip6_cksum_pseudo(ip6_get(h->local), ip6_get(h->remote), IP6_UDP, head_len + len);
+	else
+		sum = pseudo_sum(src, dst, head_len + len);
+	udp.dgram_cksum = (uint16_t)~fold(sum + rte_raw_cksum(head, head_len) + rte_raw_cksum(p->data, len));
 	if (udp.dgram_cksum == 0) /* RFC 768: 0 says that there is none */
 		udp.dgram_cksum = 0xffff;
 	memcpy(head, &udp, sizeof(udp));
@@ -266,16 +335,19 @@ static uint16_t datagram(struct worker *w, uint32_t len, struct vec *v)
 {
 	uint8_t head[sizeof(struct rte_udp_hdr) + MARKER];
 	struct punt *p = w->punt;
-	struct out o = {.head = head, .data = p->data, .data_len = len, .id = w->ip_id++};
+	struct out o = {.head = head, .data = p->data, .data_len = len, .six = p->head.family == IP_V6};
 
-	if (p->head.family != 4 || sizeof(struct rte_ipv4_hdr) + sizeof(head) + len > UINT16_MAX) {
+	if (sizeof(struct rte_ipv4_hdr) + sizeof(head) + len > UINT16_MAX) {
 		drop_count(w, DROP_TOO_BIG);
 		return 0;
 	}
 	o.head_len = head_make(p, len, head);
 	o.mtu = p->head.port < w->n_ports ? w->port[p->head.port].mtu : p->mtu_min;
-	if (o.mtu < MTU_MIN)
-		o.mtu = MTU_MIN;
+	o.mtu = RTE_MAX(o.mtu, (uint16_t)(o.six ? IP6_MIN_MTU : MTU_MIN));
+	o.port = p->head.port < w->n_ports ? p->head.port : 0;
+	o.id = o.six ? (uint32_t)rte_rand() : w->ip_id++; /* RFC 7739: nobody foresees it */
+	o.src6 = ip6_get(p->head.local);
+	o.dst6 = ip6_get(p->head.remote);
 	memcpy(&o.src, p->head.local, 4);
 	memcpy(&o.dst, p->head.remote, 4);
 	return send_out(w, &o, v);

@@ -2,7 +2,7 @@
  *
  * In: UDP 500, and UDP 4500 behind the non-ESP marker, to one of our own addresses. IKE_SA_INIT requests have a ring
  * and a rate of their own, so that a flood of them starves nobody's liveness checks. Out: the control plane's reply
- * comes down the ring of the worker that received the request, becomes IPv4 packets here (fragments where it must) and
+ * comes down the ring of the worker that received the request, becomes IP packets here (fragments where it must) and
  * takes the same FIB and neighbour code as everything else. All of it runs on the worker's own thread.
  */
 #pragma once
@@ -25,7 +25,7 @@ enum {
 	PUNT_INIT_BURST = 256,
 	PUNT_IKE_PER_S = 20000, /* all other IKE, per worker */
 	PUNT_IKE_BURST = 2000,
-	PUNT_OUT_ROOM = 128, /* packets that one datagram can become: 64 KiB in fragments at an MTU of 576 */
+	PUNT_OUT_ROOM = 128, /* packets that one datagram can become: 64 KiB in fragments at an IPv4 MTU of 576 */
 	PUNT_OUT_TURN = 8,   /* datagrams per call */
 	PUNT_OUT_KEEP =
 		3 *
@@ -45,11 +45,11 @@ struct punt {
 struct punt *punt_new(const struct worker *w, int numa_node);
 void punt_free(struct punt *p);
 
-/* Takes an IPv4 packet (header already checked, not a fragment) to one of our own addresses whose UDP destination port
+/* Takes an IP packet (headers already checked, not a fragment, UDP at off) to one of our own addresses whose destination port
  * is 500, or 4500 and which is not ESP (that is: the first four octets are zero, or there are fewer than four). Drops:
  * RUNT, BAD_LENGTH, BAD_CHECKSUM, KEEPALIVE, BAD_VERSION, IKE_POLICED, PUNT_FULL; counted as punt otherwise. */
-void punt_ike_in(struct worker *w, struct rte_mbuf *m);
-/* Build packets from our ike_out ring into v: IPv4 headers complete, flags PKT_OWN, kind PKT_CLEAR, to be looked up in
+void punt_ike_in(struct worker *w, struct rte_mbuf *m, uint16_t off);
+/* Build packets from our ike_out ring into v: IP headers complete, flags PKT_OWN, kind PKT_CLEAR, to be looked up in
  * the FIB. Up to PUNT_OUT_TURN datagrams, and only while PUNT_OUT_ROOM + PUNT_OUT_KEEP is free in v. Number of packets. Every poll or
  * every few. */
 uint16_t punt_ike_out(struct worker *w, struct vec *v);

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "dataplane/drop.h"
-#include "dataplane/fib.h"
+#include "dataplane/fib6.h"
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
 #include "dataplane/tundev.h"
@@ -79,28 +79,50 @@ void tun_free(struct tun *t)
 
 /* --- worker --- */
 
-static struct fib_nh way_to(const struct worker *w, uint32_t addr_be)
+static struct fib_nh way_back(const struct worker *w, struct rte_mbuf *m)
 {
-	uint32_t addr = rte_be_to_cpu_32(addr_be);
-	uint32_t id;
+	uint32_t addr, id;
+	struct ip6 addr6;
 
-	fib_lookup(w->fib, &addr, &id, 1);
+	if (pkt_is_v6(m)) {
+		addr6 = ip6_get(ip6_src(pkt_ip6(m)));
+		fib6_lookup(w->fib, &addr6, &id, 1);
+	} else {
+		addr = rte_be_to_cpu_32(pkt_ip(m)->src_addr);
+		fib_lookup(w->fib, &addr, &id, 1);
+	}
 	return fib_nh(w->fib, id);
+}
+
+/* What is in the packet, and where; IPv6's extension headers have been looked at. */
+static uint8_t upper(struct rte_mbuf *m, uint16_t *off)
+{
+	struct ip6_chain c;
+
+	if (!pkt_is_v6(m)) {
+		*off = pkt_ihl(pkt_ip(m));
+		return pkt_ip(m)->next_proto_id;
+	}
+	if (ip6_walk(pkt_ip6(m), m->data_len, &c) != DROP_N || c.later)
+		return IP6_NONE;
+	*off = c.off;
+	return c.proto;
 }
 
 /* It should have come by a tunnel: whoever is on the wire could otherwise speak in a session inside it. RFC 4301 5.2 */
 static bool bare(const struct worker *w, struct rte_mbuf *m)
 {
-	return !(pkt_of(m)->flags & (PKT_OWN | PKT_DECAPPED)) && fib_is_tunnel(way_to(w, pkt_ip(m)->src_addr));
+	return !(pkt_of(m)->flags & (PKT_OWN | PKT_DECAPPED)) && fib_is_tunnel(way_back(w, m));
 }
 
 /* Anybody may send it: no TCP, or the first segment of a connection. */
 static bool is_fresh(struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = pkt_ip(m);
-	const struct rte_tcp_hdr *tcp = (const void *)((const uint8_t *)ip + pkt_ihl(ip));
+	uint16_t off = 0;
+	uint8_t proto = upper(m, &off);
+	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, off);
 
-	return ip->next_proto_id != IPPROTO_TCP || m->data_len < pkt_ihl(ip) + sizeof(*tcp) ||
+	return proto != IPPROTO_TCP || m->data_len < off + sizeof(*tcp) ||
 	       (tcp->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG;
 }
 
@@ -108,11 +130,19 @@ static bool is_fresh(struct rte_mbuf *m)
  * exist (punt.c). Ours would take that for damage. */
 static void cksum_complete(struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = pkt_ip(m);
-	bool udp = ip->next_proto_id == IPPROTO_UDP;
-	uint16_t ihl = pkt_ihl(ip), len = (uint16_t)(m->data_len - ihl), pseudo = rte_ipv4_phdr_cksum(ip, 0), sum;
-	uint8_t *l4 = (uint8_t *)pkt_ip(m) + ihl, *field = l4 + (udp ? 6 : 16);
+	uint16_t off = 0, len, pseudo, sum;
+	uint8_t proto = upper(m, &off);
+	bool udp = proto == IPPROTO_UDP;
+	uint8_t *l4 = rte_pktmbuf_mtod_offset(m, uint8_t *, off), *field = l4 + (udp ? 6 : 16);
 
+	if (!udp && proto != IPPROTO_TCP)
+		return;
+	len = (uint16_t)(m->data_len - off);
+	if (pkt_is_v6(m))
+		pseudo = (uint16_t)~ip6_cksum_pseudo(ip6_get(ip6_src(pkt_ip6(m))), ip6_get(ip6_dst(pkt_ip6(m))), proto,
+						     len);
+	else
+		pseudo = rte_ipv4_phdr_cksum(pkt_ip(m), 0);
 	if (len < (udp ? sizeof(struct rte_udp_hdr) : sizeof(struct rte_tcp_hdr)) || una_get16(field) != pseudo)
 		return;
 	sum = rte_raw_cksum(l4, len);
@@ -141,10 +171,8 @@ void tun_push(struct worker *w, struct rte_mbuf *m)
 {
 	struct tun *t = w->tun;
 	struct tun_link *l = t ? &t->link[w->id] : NULL;
-	uint8_t proto = pkt_ip(m)->next_proto_id;
 
-	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
-		cksum_complete(m);
+	cksum_complete(m);
 	if (!t)
 		drop(w, m, DROP_PROTOCOL);
 	else if (bare(w, m))
@@ -164,18 +192,19 @@ void tun_push(struct worker *w, struct rte_mbuf *m)
 /* Into w->fwd, or dropped. The kernel is trusted no more than a wire. */
 static void from_kernel(struct worker *w, struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = pkt_ip(m);
-	enum stats_drop why = parse_ip(ip, m->data_len, false);
+	bool six = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6;
+	enum stats_drop why = six ? parse_ip6(pkt_ip6(m), m->data_len) : parse_ip(pkt_ip(m), m->data_len, false);
 
-	if (why == DROP_N && way_to(w, ip->src_addr).kind != FIB_LOCAL)
+	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_TUN | (six ? PKT_V6 : 0)};
+	if (why == DROP_N && way_back(w, m).kind != FIB_LOCAL)
 		why = DROP_BAD_ADDRESS;
 	if (why != DROP_N) {
 		drop(w, m, why);
 		return;
 	}
-	m->data_len = rte_be_to_cpu_16(ip->total_length);
+	m->data_len = six ? (uint16_t)(IP6_HDR + rte_be_to_cpu_16(pkt_ip6(m)->payload_len))
+			  : rte_be_to_cpu_16(pkt_ip(m)->total_length);
 	m->pkt_len = m->data_len;
-	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_TUN};
 	vec_give(w, &w->fwd, m);
 }
 
@@ -221,8 +250,13 @@ static bool room(const struct tun *t)
 /* One worker per pair of addresses. */
 static struct tun_link *link_of(struct tun *t, const struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const void *)p;
 	uint32_t sum = m->data_len < sizeof(*ip) ? 0 : ip->src_addr + ip->dst_addr;
+
+	if (m->data_len >= IP6_HDR && p[0] >> 4 == 6)
+		for (unsigned i = 0; i < 32; i += 4)
+			sum = i ? sum * 31 + una_get32(p + 8 + i) : una_get32(p + 8);
 
 	return &t->link[((uint64_t)(sum * 0x9e3779b1u) * t->n_workers) >> 32];
 }

@@ -63,7 +63,7 @@ void tun_free(struct tun *t);
 
 /* --- worker --- */
 
-/* Takes an IPv4 packet to one of our own addresses. Drops: PROTOCOL (there is no device), LINK_DOWN (it is down), CLEAR_TO_PROTECTED
+/* Takes an IP packet to one of our own addresses. Drops: PROTOCOL (there is no device), LINK_DOWN (it is down), CLEAR_TO_PROTECTED
  * (in clear, from an address behind a tunnel), TUN_POLICED, PUNT_FULL; counted as to_tun otherwise. */
 void tun_push(struct worker *w, struct rte_mbuf *m);
 /* Up to a burst of what the kernel sends, into w->fwd; counted as from_tun. Drops: parse.h's, and BAD_ADDRESS when its source is not ours.

@@ -259,6 +259,7 @@ int worker_init(struct worker *w, uint8_t id, const char **why)
 	w->started_tsc = w->now_tsc;
 	w->ip_id = (uint16_t)rte_rand();
 	worker_bucket_init(&w->icmp, w->tsc_hz, ICMP_ERRORS_PER_S, ICMP_ERRORS_BURST);
+	worker_bucket_init(&w->icmp6, w->tsc_hz, ICMP_ERRORS_PER_S, ICMP_ERRORS_BURST);
 	worker_bucket_init(&w->bad_spi, w->tsc_hz, BAD_SPI_PER_S, BAD_SPI_BURST);
 	return 0;
 }

@@ -114,7 +114,7 @@ struct worker {
 	bool unpublished;    /* counters have moved since stats_publish() went over all */
 	bool worked;         /* this poll moved something */
 	uint16_t ip_id;      /* next IP identification of packets that the gateway makes */
-	struct worker_bucket icmp, bad_spi;
+	struct worker_bucket icmp, icmp6, bad_spi;
 	uint32_t sa_publish_next; /* stats_publish() walks the live SAs in turns */
 };
 

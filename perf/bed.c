@@ -99,7 +99,8 @@ static void port(uint16_t i, const char *name)
 
 static void neighbour(uint16_t i, uint32_t addr)
 {
-	struct neigh_place *p = neigh_add(bed.w->neigh, neigh_key(i, rte_cpu_to_be_32(addr)));
+	struct neigh_place *p =
+		neigh_add(bed.w->neigh, &(struct neigh_who){.port = i, .addr_be = rte_cpu_to_be_32(addr)});
 
 	must(p != NULL, "a neighbour");
 	atomic_store(&p->mac, neigh_mac_pack(mac_theirs[i]));

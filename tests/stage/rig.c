@@ -84,7 +84,8 @@ static void routes(void)
 /* A neighbour that is known, as the ctl thread would have entered it. */
 static void neighbour(uint16_t port, uint32_t addr, const uint8_t mac[6])
 {
-	struct neigh_place *p = neigh_add(rig->neigh, neigh_key(port, rte_cpu_to_be_32(addr)));
+	struct neigh_place *p =
+		neigh_add(rig->neigh, &(struct neigh_who){.port = port, .addr_be = rte_cpu_to_be_32(addr)});
 
 	if (p == NULL)
 		abort();
@@ -161,6 +162,7 @@ int rig_reset(void **state)
 	for (uint16_t i = 0; i < RIG_PORTS; i++)
 		rig->port[i].mtu = RIG_MTU;
 	worker_bucket_init(&rig->icmp, rig->tsc_hz, 100, 50);
+	worker_bucket_init(&rig->icmp6, rig->tsc_hz, 100, 50);
 	worker_bucket_init(&rig->bad_spi, rig->tsc_hz, 10, 10);
 	return 0;
 }

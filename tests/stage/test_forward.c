@@ -618,7 +618,7 @@ static void frames_that_are_none_are_named(void **state)
 	g.b[14] = 0x65;
 	rig_rx(RIG_LAN, &g);
 	rig_run();
-	assert_int_equal(rig->count.drop[DROP_BAD_VERSION], 1);
+	assert_int_equal(rig->count.drop[DROP_BAD_VERSION], 2);
 	g = f;
 	g.b[24] ^= 1;
 	rig_rx(RIG_LAN, &g);

@@ -231,7 +231,7 @@ static void rubbish_from_the_device_is_named(void **state)
 	ip.len = 39;
 	kernel_sends(&ip);
 	ip.len = 40;
-	ip.b[0] = 0x65;
+	ip.b[0] = 0x75;
 	kernel_sends(&ip);
 	ip.b[0] = 0x45;
 	ip.b[10] ^= 1;

@@ -85,6 +85,7 @@ static int make_secrets(void **state)
 	put_psk("huge.psk", 0600, many, sizeof(many));
 	put_psk("open.psk", 0644, "open sesame\n", 12);
 	put_psk("group.psk", 0640, "open sesame\n", 12);
+	put_psk("others.psk", 0604, "open sesame\n", 12);
 	put_psk("gw.pem", 0644, "a certificate", 13);
 	put_psk("sub.pem", 0644, "an intermediate", 15);
 	put_psk("ca.pem", 0644, "a CA", 4);

@@ -280,9 +280,12 @@ static void defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(t->esp.lifetime_s, 3600);
 	assert_int_equal(t->esp.replay_window, 1024);
 	assert_int_equal(t->dpd_s, 30);
-	assert_int_equal(t->n_ts, 1);
-	assert_int_equal(t->ts[0].local.addr.family, IP_V4);
-	assert_int_equal(t->ts[0].remote_port_hi, 65535);
+	assert_int_equal(t->n_ts, 2);
+	for (unsigned i = 0; i < t->n_ts; i++) {
+		assert_int_equal(t->ts[i].local.addr.family, i ? IP_V6 : IP_V4);
+		assert_int_equal(t->ts[i].remote.addr.family, i ? IP_V6 : IP_V4);
+		assert_int_equal(t->ts[i].remote_port_hi, 65535);
+	}
 	assert_int_equal(ip_v4_u32(&t->local.addr), 0xcb00710a);
 	assert_int_equal(t->local.id.type, CFG_ID_IPV4);
 	assert_memory_equal(t->remote.id.b, "\xc6\x33\x64\x07", 4);

@@ -12,7 +12,7 @@
 #include <rte_ether.h>
 #include <rte_ring.h>
 
-#include "dataplane/arp.h"
+#include "dataplane/nbr.h"
 #include "dataplane/drop.h"
 #include "dataplane/fib.h"
 #include "dataplane/neigh.h"
@@ -25,7 +25,7 @@ static struct fib *fib;
 static struct cfg_port cfg = {.name = "wan0", .mtu = 1500, .n_addr = 1};
 static struct port_set ports = {.n = 1, .p = {{.cfg = &cfg, .mac = {2, 0, 0, 0, 0, 1}}}};
 static struct neigh *neigh;
-static struct arp *arp;
+static struct nbr *arp;
 static struct worker *w;
 static uint64_t now;
 static uint32_t on_link, via; /* ids of next hops */
@@ -57,7 +57,7 @@ static int begin(void **state)
 	now = 1000;
 	w = calloc(1, sizeof(*w));
 	neigh = neigh_new(1, 0);
-	arp = neigh ? arp_new(neigh, fib, &ports, 0) : NULL;
+	arp = neigh ? nbr_new(neigh, fib, &ports, 0) : NULL;
 	if (!w || !arp)
 		return -1;
 	w->n_ports = 1;
@@ -75,7 +75,7 @@ static int finish(void **state)
 	drop_flush(w);
 	rte_pktmbuf_free_bulk(w->tx[0].m, w->tx[0].n);
 	neigh_free(neigh);
-	arp_free(arp);
+	nbr_free(arp);
 	free(w);
 	/* nothing is lost: every packet is back */
 	return rte_mempool_avail_count(pool) == 8191 ? 0 : -1;
@@ -110,7 +110,7 @@ static bool forward(uint32_t id, uint32_t dst, uint8_t number)
 
 static void turn(void)
 {
-	while (arp_turn(arp, now))
+	while (nbr_turn(arp, now))
 		;
 	while (neigh_poll(w))
 		;
@@ -120,7 +120,7 @@ static void turn(void)
 static void pass(uint64_t ms)
 {
 	for (uint64_t end = now + ms; now < end; now += 100) {
-		(void)arp_tick(arp, now);
+		(void)nbr_tick(arp, now);
 		turn();
 	}
 }
@@ -216,7 +216,7 @@ static void a_silent_neighbour_is_asked_three_times_a_second_apart(void **state)
 	pass(1200);
 	assert_int_equal(sent(1, true), 0);
 	assert_int_equal(given_up(), 1);
-	assert_int_equal(arp_known(arp, &(unsigned){0}), 0);
+	assert_int_equal(nbr_known(arp, &(unsigned){0}), 0);
 	/* and the next packet begins anew */
 	assert_false(forward(on_link, NET + 9, 0));
 	turn();
@@ -231,19 +231,19 @@ static void a_neighbour_in_use_is_probed_before_it_is_forgotten(void **state)
 	arp_in(1, mac_a, NET + 9, US);
 	assert_int_equal(sent(2, false), 1);
 	assert_true(forward(on_link, NET + 9, 0));
-	pass(ARP_REACHABLE_MS - 500);
+	pass(NBR_REACHABLE_MS - 500);
 	assert_int_equal(sent(1, false), 0);
 	pass(1000);
 	assert_int_equal(sent(1, false), 1);
 	assert_true(forward(on_link, NET + 9, 0)); /* meanwhile it is used */
 	arp_in(2, mac_a, NET + 9, US);
-	pass(ARP_REACHABLE_MS - 1000);
+	pass(NBR_REACHABLE_MS - 1000);
 	assert_int_equal(sent(1, false), 0);
 	assert_true(forward(on_link, NET + 9, 0));
-	pass(1000 + ARP_TRIES * ARP_RETRY_MS + 1000); /* now it does not answer */
-	assert_int_equal(sent(1, false), ARP_TRIES);
+	pass(1000 + NBR_TRIES * NBR_RETRY_MS + 1000); /* now it does not answer */
+	assert_int_equal(sent(1, false), NBR_TRIES);
 	assert_false(forward(on_link, NET + 9, 0));
-	assert_int_equal(arp_known(arp, &all), 0);
+	assert_int_equal(nbr_known(arp, &all), 0);
 }
 
 static void an_unused_neighbour_is_not_probed_and_goes_in_the_end(void **state)
@@ -253,15 +253,15 @@ static void an_unused_neighbour_is_not_probed_and_goes_in_the_end(void **state)
 
 	arp_in(1, mac_a, NET + 9, US);
 	(void)sent(2, false);
-	pass(ARP_REACHABLE_MS + 5000);
+	pass(NBR_REACHABLE_MS + 5000);
 	assert_int_equal(sent(1, false), 0);
-	assert_int_equal(arp_known(arp, &all), 1);
+	assert_int_equal(nbr_known(arp, &all), 1);
 	assert_true(forward(on_link, NET + 9, 0)); /* used again: asked again */
 	pass(1500);
 	assert_true(sent(1, false) >= 1);
 	arp_in(2, mac_a, NET + 9, US);
-	pass(ARP_REACHABLE_MS + ARP_STALE_MS + 2000);
-	assert_int_equal(arp_known(arp, &all), 0);
+	pass(NBR_REACHABLE_MS + NBR_STALE_MS + 2000);
+	assert_int_equal(nbr_known(arp, &all), 0);
 	assert_int_equal(all, 0);
 }
 
@@ -275,13 +275,13 @@ static void a_new_mac_is_taken_from_a_known_neighbour_only(void **state)
 	turn();
 	arp_in(2, mac_a, NET + 9, US);
 	arp_in(1, mac_b, NET + 9, NET + 9); /* it says that it has moved */
-	assert_int_equal(arp_counts(arp)->moved, 1);
+	assert_int_equal(nbr_counts(arp)->moved, 1);
 	m = packet(on_link, NET + 9, 0);
 	assert_int_equal(neigh_rewrite(w, &m, 1), 1);
 	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), mac_b, 6);
 	rte_pktmbuf_free(m);
 	arp_in(1, mac_b, 0x0a000001, US); /* from outside the network: answered, not remembered */
-	assert_int_equal(neigh_find(neigh, neigh_key(0, rte_cpu_to_be_32(0x0a000001))), NULL);
+	assert_int_equal(neigh_find(neigh, &(struct neigh_who){.addr_be = rte_cpu_to_be_32(0x0a000001)}), NULL);
 }
 
 static void a_stranger_with_our_address_changes_nothing(void **state)
@@ -290,10 +290,10 @@ static void a_stranger_with_our_address_changes_nothing(void **state)
 	(void)sent(2, false);
 	arp_in(1, mac_b, US, US);
 	arp_in(2, mac_b, US, NET + 9);
-	assert_int_equal(arp_counts(arp)->conflicts, 2);
+	assert_int_equal(nbr_counts(arp)->conflicts, 2);
 	assert_int_equal(w->tx[0].n, 0);
 	arp_in(1, ports.p[0].mac, US, US); /* our own announcement, come back */
-	assert_int_equal(arp_counts(arp)->conflicts, 2);
+	assert_int_equal(nbr_counts(arp)->conflicts, 2);
 }
 
 static void a_scan_is_bounded_and_harms_no_known_neighbour(void **state)
@@ -312,8 +312,8 @@ static void a_scan_is_bounded_and_harms_no_known_neighbour(void **state)
 		}
 	}
 	turn();
-	assert_int_equal(arp_known(arp, &all), 1);
-	assert_true(all <= ARP_INCOMPLETE_MAX + 1);
+	assert_int_equal(nbr_known(arp, &all), 1);
+	assert_true(all <= NBR_INCOMPLETE_MAX + 1);
 	assert_true(forward(on_link, NET + 9, 0));
 	for (unsigned i = 0; i < 50; i++) {
 		pass(100);
@@ -321,14 +321,14 @@ static void a_scan_is_bounded_and_harms_no_known_neighbour(void **state)
 		drop_flush(w);
 	}
 	assert_int_equal(given_up(), 5000);
-	arp_known(arp, &all);
+	nbr_known(arp, &all);
 	assert_int_equal(all, 1);
 }
 
 static void addresses_are_announced_twice(void **state)
 {
 	(void)state;
-	arp_announce(arp, 0, now);
+	nbr_announce(arp, 0, now);
 	turn();
 	assert_int_equal(sent(1, true), 1);
 	pass(3000);

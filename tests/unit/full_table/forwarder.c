@@ -13,7 +13,7 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
-#include "dataplane/arp.h"
+#include "dataplane/nbr.h"
 #include "dataplane/ctl.h"
 #include "dataplane/neigh.h"
 #include "dataplane/onlink.h"
@@ -101,7 +101,7 @@ static int tables(struct forwarder *f, const struct config *c)
 	f->fib = t->fib = fib_new(&p);
 	t->sad = sad_new(SAS, TUNNELS, 0);
 	t->neigh = neigh_new(1, 0);
-	t->arp = t->fib && t->neigh ? arp_new(t->neigh, t->fib, &dp.ports, 0) : NULL;
+	t->arp = t->fib && t->neigh ? nbr_new(t->neigh, t->fib, &dp.ports, 0) : NULL;
 	dp.tundev.gone = true; /* nobody needs the host's sockets */
 	dp.tundev.fd = -1;
 	t->tun = tun_new(&dp.tundev, NULL, 1, -1, 0);
@@ -146,7 +146,7 @@ void forwarder_stop(struct forwarder *f)
 	pthread_join(dp.worker_thread, NULL);
 	attach_fini(&dp.ctl.attach);
 	tun_free(dp.ctl.tun);
-	arp_free(dp.ctl.arp);
+	nbr_free(dp.ctl.arp);
 	neigh_free(dp.ctl.neigh);
 	sad_free(dp.ctl.sad);
 	fib_free(f->fib);
