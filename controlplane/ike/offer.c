@@ -167,29 +167,40 @@ enum ike_verdict offer_verify(const struct ike_tunnel *t, const struct ike_sa *s
 
 /* ---- responder ---- */
 
-/* How well child `index` fits what the peer asks for; the best is taken. */
-enum fit { FIT_NONE, FIT_PART_TAKEN, FIT_PART, FIT_WHOLE_TAKEN, FIT_WHOLE };
+/* How well a child fits what the peer asks for, a bit for each reason; the largest is taken. */
+enum { FIT_ANY = 1, FIT_FREE = 2, FIT_FIRST = 4, FIT_WHOLE = 8 };
 
 struct attempt {
-	enum fit fit;
+	unsigned fit;
 	struct ts_result ts;
 	struct payload_ts tsi, tsr;
 };
+
+static bool first_within(const struct payload_ts *asked, const struct payload_ts *got)
+{
+	struct payload_ts first = {.n = asked->n ? 1 : 0};
+
+	first.ts[0] = asked->ts[0];
+	return ts_list_within(&first, got);
+}
 
 static void try_index(const struct ike_tunnel *t, const struct ike_sa *sa, const struct xchg *x, uint8_t index,
 		      const struct payload_ts *tsi, const struct payload_ts *tsr, struct attempt *a)
 {
 	struct cfg_ts policy[CFG_TS_MAX];
 	unsigned n = offer_policy(t->cfg, index, &x->path, x->transport, policy);
-	bool taken = child_of_index(sa, index) != NULL;
 
-	a->fit = FIT_NONE;
+	a->fit = 0;
 	if (!n || ts_narrow(policy, n, tsi, tsr, &a->ts, &a->tsi, &a->tsr) != IKE_V_OK || !a->ts.n)
 		return;
+	a->fit = FIT_ANY;
+	if (!child_of_index(sa, index))
+		a->fit |= FIT_FREE;
+	if (first_within(tsr, &a->tsr) &&
+	    first_within(tsi, &a->tsi)) /* RFC 7296 2.9: the packet, or the first choice */
+		a->fit |= FIT_FIRST;
 	if (ts_list_within(tsr, &a->tsr) && ts_list_within(tsi, &a->tsi)) /* nothing is cut off */
-		a->fit = taken ? FIT_WHOLE_TAKEN : FIT_WHOLE;
-	else
-		a->fit = taken ? FIT_PART_TAKEN : FIT_PART;
+		a->fit |= FIT_WHOLE;
 }
 
 /* The tunnel sends on one pair per child: what the last one carried has to fit the new one. */
@@ -215,7 +226,7 @@ enum ike_verdict offer_narrow(const struct ike_tunnel *t, const struct ike_sa *s
 			      const struct ike_child *old, char *why, size_t cap)
 {
 	unsigned n = offer_children(t->cfg);
-	struct attempt best = {.fit = FIT_NONE}, a;
+	struct attempt best = {.fit = 0}, a;
 	struct payload_ts tsi = x->tsi, tsr = x->tsr;
 	bool asked = x->transport;
 
@@ -233,7 +244,7 @@ enum ike_verdict offer_narrow(const struct ike_tunnel *t, const struct ike_sa *s
 		best = a;
 		x->index = (uint8_t)i;
 	}
-	if (best.fit == FIT_NONE)
+	if (!best.fit)
 		return unacceptable(t->cfg, &tsi, &tsr, asked, why, cap);
 	if (!old && displaces(sa, x->index, &best.ts)) {
 		snprintf(why, cap,
