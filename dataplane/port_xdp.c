@@ -123,11 +123,10 @@ static int take_leftover(const struct port *p, char *why, unsigned cap)
 	if (ret == 0)
 		return 0;
 	if (strcmp(a.name, STEER_PROGRAM) != 0)
-		return port_fail(
-			why, cap, -EBUSY,
-			"port %s: interface %s carries the XDP program \"%s\" (id %u), which is not ours; end who "
-			"uses it, or ip link set dev %s %s off",
-			p->cfg->name, p->ifname, a.name, a.id, p->ifname, a.generic ? "xdpgeneric" : "xdpdrv");
+		return port_fail(why, cap, -EBUSY,
+				 "port %s: interface %s carries the XDP program %s (id %u), which is not ours; end who "
+				 "uses it, or ip link set dev %s %s off",
+				 p->cfg->name, p->ifname, a.name, a.id, p->ifname, a.generic ? "xdpgeneric" : "xdpdrv");
 	ret = steer_detach(p->ifindex, &a);
 	if (ret)
 		return port_fail(

@@ -24,8 +24,8 @@ NATT = 4500
 CONFIG = f"""gateway: {{name: esp-bench}}
 dataplane: {{workers: %d, max-sas: 256, max-routes: 1024}}
 ports:
-  wan0: {{device: "af_packet:wan", addresses: [{GW}/24]}}
-  lan0: {{device: "af_packet:lan", addresses: [{GW_LAN}/24]}}
+  wan0: {{device: "%s:wan", addresses: [{GW}/24]}}
+  lan0: {{device: "%s:lan", addresses: [{GW_LAN}/24]}}
 """
 
 
@@ -123,8 +123,8 @@ class Pair:
 class EspBench:
     """beside: another bench, whose lab this one shares; tag tells their namespaces apart."""
 
-    def __init__(self, workers=1, beside=None, tag=""):
-        self.workers, self.beside, self.tag = workers, beside, tag
+    def __init__(self, workers=1, beside=None, tag="", device="af_packet"):
+        self.workers, self.beside, self.tag, self.device = workers, beside, tag, device
 
     def __enter__(self):
         self.lab = self.beside.lab if self.beside else Lab()
@@ -132,7 +132,7 @@ class EspBench:
         self.lab.veth(self.gw, "wan", self.far, "wanp")
         self.lab.veth(self.gw, "lan", self.far, "lanp")
         self.mac = {n: (self.gw.mac(n), self.far.mac(n + "p")) for n in ("wan", "lan")}
-        self.process = Gateway(self.gw, CONFIG % self.workers, name=f"esp{self.tag}")
+        self.process = Gateway(self.gw, CONFIG % (self.workers, self.device, self.device), name=f"esp{self.tag}")
         self.process.start_dataplane()
         self.scapy = Scapy(self.far)
         peers = [f"203.0.113.{i}" for i in range(2, 10)]
