@@ -90,6 +90,8 @@ void stranger_put_init(struct stranger *p, uint32_t leave_out)
 		wire_payload(&o, IKE_PL_NONCE);
 		payload_nonce_encode(&o.w, &p->ni);
 	}
+	if (p->hashes)
+		payload_notify_add(&o, N_SIGNATURE_HASH_ALGORITHMS, "\0\2\0\3\0\4\0\5", 8);
 	p->said_len = wire_msg_end(&o);
 }
 
