@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "dataplane/crypto_jobs.h"
 #include "dataplane/crypto_kat.h"
 #include "ring/msg.h"
@@ -57,7 +58,7 @@ static bool sealed_right(const struct bench *x, unsigned at, unsigned row)
 	const struct crypto_kat_row *r = &crypto_kat_rows[row];
 	const struct crypto_op *op = &x->b.op[at];
 
-	return op->result == CRYPTO_OK && memcmp(op->data + op->len, r->icv, sizeof(r->icv)) == 0;
+	return op->result == CRYPTO_OK && secret_equal(op->data + op->len, r->icv, sizeof(r->icv));
 }
 
 static bool opened_right(const struct bench *x, unsigned at, bool spoilt)

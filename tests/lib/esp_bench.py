@@ -8,6 +8,7 @@ Behind each tunnel i the peer has 10.2.i.0/24. No control-plane process: ringctl
 import collections
 import random
 import time
+import typing
 
 from gateway import Gateway
 from netlab import Lab, LabError, wait_for
@@ -17,6 +18,7 @@ from wire import Ip4, echo, eth, ip4, udp
 GW, PEER, GW_LAN, HOST = "203.0.113.1", "203.0.113.2", "10.1.0.1", "10.1.0.10"
 AES128, AES256 = 1, 2  # enum msg_encr
 IN, OUT = 0, 1
+SA_ENCAP, SA_ESN = 1, 2  # MSG_SA_*
 SPI_SLOT_BITS = 20
 NH_LOCAL, NH_TUNNEL = 3, 2
 NATT = 4500
@@ -29,14 +31,28 @@ ports:
 """
 
 
+class Suite(typing.NamedTuple):
+    """encr, integ: enum msg_encr, msg_integ. key_len: with the salt. crypt, auth: scapy's names."""
+
+    name: str
+    encr: int
+    key_len: int
+    crypt: str
+    integ: int = 0
+    auth_len: int = 0
+    auth: str = ""
+    esn: bool = False
+
+
 class Pair:
     """A pair of SAs in a tunnel of its own."""
 
-    def __init__(self, bench, index, suite, encap, window, worker, **limits):
+    def __init__(self, bench, index, suite, encap, window, worker, how=None, **limits):
         self.bench, self.index, self.suite, self.encap, self.window = bench, index, suite, encap, window
         self.worker = worker
         rnd = random.Random(index)
-        size = 20 if suite == AES128 else 36
+        self.how = how or Suite("", suite, 20 if suite == AES128 else 36, "AES-GCM")
+        size = self.how.key_len + self.how.auth_len
         self.key_in, self.key_out = rnd.randbytes(size).hex(), rnd.randbytes(size).hex()
         self.spi_in = (rnd.randrange(1, 1 << 12) << SPI_SLOT_BITS) | index
         self.spi_out = rnd.randrange(256, 1 << 32)
@@ -54,20 +70,25 @@ class Pair:
         self.add("sa-in-add")
         self.add("sa-out-add")
         ports = {"sport": NATT, "dport": NATT} if self.encap else {}
-        b.scapy.ask("sa", name=f"to{i}", spi=self.spi_in, key=self.key_in, src=PEER, dst=GW, **ports)
-        b.scapy.ask("sa", name=f"from{i}", spi=self.spi_out, key=self.key_out, src=GW, dst=PEER, **ports)
+        b.scapy.ask("sa", name=f"to{i}", spi=self.spi_in, src=PEER, dst=GW, **self.scapy_suite(self.key_in), **ports)
+        b.scapy.ask("sa", name=f"from{i}", spi=self.spi_out, src=GW, dst=PEER, **self.scapy_suite(self.key_out), **ports)
         return self
+
+    def scapy_suite(self, key):
+        cut = 2 * self.how.key_len
+        return {"key": key[:cut], "auth_key": key[cut:], "crypt": self.how.crypt, "auth": self.how.auth, "esn": self.how.esn}
 
     def add(self, cmd, **more):
         i = self.index
         way = cmd == "sa-in-add"
         o = {
-            "worker": self.worker, "slot": i, "tunnel": i, "encr": self.suite, "local": GW, "remote": PEER, "ts": [self.selectors()],
+            "worker": self.worker, "slot": i, "tunnel": i, "encr": self.suite, "integ": self.how.integ, "local": GW, "remote": PEER, "ts": [self.selectors()],
             "spi": self.spi_in if way else self.spi_out, "key": self.key_in if way else self.key_out,
             "window": self.window if way else 0,
         }  # fmt: skip
         if self.encap:
             o.update(local_port=NATT, remote_port=NATT)
+        o["flags"] = (SA_ENCAP if self.encap else 0) | (SA_ESN if self.how.esn else 0)
         if way:
             o.update(self.limits)
         o.update(more)
@@ -104,10 +125,11 @@ class Pair:
     def packet(self, inner=None, **how):
         return self.wrap(self.seal(self.inner() if inner is None else inner, **how))
 
-    def encrypt(self, inner):
-        """A whole packet as scapy makes it."""
+    def encrypt(self, inner, seq=None, high=0):
+        """A whole packet as scapy makes it; high: of an extended number."""
+        seq = self.next_seq() if seq is None else seq
         return bytes.fromhex(
-            self.bench.scapy.ask("encrypt", sa=f"to{self.index}", packet=inner.hex(), seq=self.next_seq())
+            self.bench.scapy.ask("encrypt", sa=f"to{self.index}", packet=inner.hex(), seq=seq, high=high)
         )
 
     # -- from us

@@ -14,7 +14,8 @@ import time
 
 logging.disable(logging.CRITICAL)  # scapy misses /proc in this root, and does not need it
 from scapy.layers.inet import IP, UDP  # noqa: E402
-from scapy.layers.ipsec import ESP, SecurityAssociation, _ESPPlain  # noqa: E402
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
+from scapy.layers.ipsec import CRYPT_ALGOS, ESP, CryptAlgo, SecurityAssociation, _ESPPlain  # noqa: E402
 
 ETH_P_ALL = 3
 links, sas = {}, {}
@@ -81,20 +82,48 @@ def op_rx(o):
     return [f.hex() for f in frames]
 
 
+class Gmac(CryptAlgo):
+    """RFC 4543, which scapy has not: the payload, its IV and the padding are AAD, and there is no text."""
+
+    def __init__(self):
+        super().__init__("AES-GMAC", cipher=None, mode=None, block_size=1, iv_size=8, icv_size=16, salt_size=4)
+
+    def check_key(self, key):
+        pass
+
+    def encrypt(self, sa, esp, key, icv_size=None, esn_en=False, esn=0):
+        data = esp.iv + esp.data_for_encryption()
+        aad = struct.pack("!LL", esp.spi, esp.seq) + data
+        return ESP(spi=esp.spi, seq=esp.seq, data=data + AESGCM(key).encrypt(sa.crypt_salt + esp.iv, b"", aad))
+
+    def decrypt(self, sa, esp, key, icv_size=None, esn_en=False, esn=0):
+        data, icv = esp.data[:-16], esp.data[-16:]
+        AESGCM(key).decrypt(sa.crypt_salt + data[:8], icv, struct.pack("!LL", esp.spi, esp.seq) + data)
+        return _ESPPlain(
+            spi=esp.spi, seq=esp.seq, iv=data[:8], data=data[8 : -2 - data[-2]], padlen=data[-2], nh=data[-1], icv=icv
+        )  # fmt: skip
+
+
+CRYPT_ALGOS["AES-GMAC"] = Gmac()
+
+
 def op_sa(o):
-    """name spi key (with salt) [src dst] [sport dport]: the peer's half of an SA."""
-    more = {}
+    """name spi key (with salt) [crypt] [auth auth_key] [src dst] [sport dport] [esn]: the peer's half of an SA."""
+    more = {"esn_en": bool(o.get("esn"))}
     if o.get("src"):
         more["tunnel_header"] = IP(src=o["src"], dst=o["dst"], ttl=o.get("ttl", 64))
     if o.get("sport"):
         more["nat_t_header"] = UDP(sport=o["sport"], dport=o["dport"])
-    sas[o["name"]] = SecurityAssociation(ESP, spi=o["spi"], crypt_algo="AES-GCM", crypt_key=bytes.fromhex(o["key"]), **more)
+    if o.get("auth"):
+        more.update(auth_algo=o["auth"], auth_key=bytes.fromhex(o["auth_key"]))
+    key = bytes.fromhex(o["key"]) or None
+    sas[o["name"]] = SecurityAssociation(ESP, spi=o["spi"], crypt_algo=o.get("crypt", "AES-GCM"), crypt_key=key, **more)
 
 
 def op_encrypt(o):
     """A whole inner packet to a whole outer one, by scapy alone."""
     sa = sas[o["sa"]]
-    packet = sa.encrypt(IP(bytes.fromhex(o["packet"])), seq_num=o.get("seq"))
+    packet = sa.encrypt(IP(bytes.fromhex(o["packet"])), seq_num=o.get("seq"), esn=o.get("high", 0))
     if UDP in packet:  # scapy counts its header only
         packet[UDP].len = len(bytes(packet[UDP]))
     return bytes(packet).hex()
