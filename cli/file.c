@@ -3,9 +3,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config/config.h"
+#include "controlplane/ike/ike.h"
 
 static void print_json(json_t *o)
 {
@@ -25,10 +27,15 @@ static json_t *errors_json(const struct cfg_errors *errs)
 }
 
 /* NULL after the errors have been printed. */
-static struct config *load(const char *path, bool secrets, bool json)
+static struct config *load(const char *path, bool secrets, bool certs, bool json)
 {
 	struct cfg_errors errs = {0};
 	struct config *c = config_load(path, secrets, &errs);
+
+	if (c && certs && ike_config_check(c, time(NULL), &errs)) {
+		config_free(c);
+		c = NULL;
+	}
 
 	if (!c && json)
 		print_json(json_pack("{s:b, s:s, s:o}", "ok", 0, "file", path, "errors", errors_json(&errs)));
@@ -52,7 +59,7 @@ static void print_notes(const struct config *c, const char *path)
 
 int file_check(const char *path, bool secrets, bool json)
 {
-	struct config *c = load(path, secrets, json);
+	struct config *c = load(path, secrets, true, json);
 
 	if (!c)
 		return 1;
@@ -75,7 +82,7 @@ int file_check(const char *path, bool secrets, bool json)
 int file_show(const char *path, bool json)
 {
 	/* secrets are not shown: so they need not be readable */
-	struct config *c = load(path, false, json);
+	struct config *c = load(path, false, false, json);
 	char *text;
 
 	if (!c)

@@ -1,4 +1,4 @@
-/* Collecting the errors of a file. Private to the room; config.h has the reading side. */
+/* Collecting the errors of a file: this room's, and what the IKE core finds in certificates; config.h has the reading side. */
 #pragma once
 
 #include <stdarg.h>

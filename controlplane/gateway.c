@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -405,6 +406,10 @@ int gateway_reload(struct gateway *g)
 	struct config *next = config_load(g->config_path, true, &errs);
 	struct tally n = {0};
 
+	if (next && ike_config_check(next, time(NULL), &errs)) {
+		config_free(next);
+		next = NULL;
+	}
 	if (!next) {
 		cfg_errors_print(&errs, g->config_path, STDERR_FILENO);
 		log_err(LOG_CONFIG,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -83,8 +84,13 @@ static struct config *load(const char *path)
 {
 	struct cfg_errors errs = {0};
 	struct config *c = config_load(path, true, &errs);
+	int rc = c ? ike_config_check(c, time(NULL), &errs) : -EINVAL;
 
-	if (!c) {
+	/* a certificate that ran out overnight must not keep the other tunnels down */
+	for (unsigned i = 0; rc == -EKEYEXPIRED && i < errs.n; i++)
+		log_warn(LOG_CONFIG, "event=expired file=%s line=%u cause=\"%s\"", path, errs.e[i].line,
+			 errs.e[i].text);
+	if (rc && rc != -EKEYEXPIRED) {
 		cfg_errors_print(&errs, path, STDERR_FILENO);
 		log_fatal(LOG_CONFIG,
 			  "file=%s errors=%u remedy=\"correct the lines above; gwctl config check tells the same "

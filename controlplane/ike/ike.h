@@ -131,9 +131,12 @@ struct ike *ike_new(const struct ike_env *env, const struct ike_limits *limits);
 /* Frees and wipes all; sends nothing (ike_shutdown() first, to say Delete). NULL is fine. */
 void ike_free(struct ike *k);
 
-/* Would ike_tunnel_set() take it? What the config room cannot see: certificates and keys that do not parse or fit together. 0, or
- * -EINVAL and what is wrong and what to do about it in why. Reads nothing but cfg; any thread. */
-int ike_tunnel_check(const struct cfg_tunnel *cfg, char *why, size_t cap) MUST_USE;
+/* Would ike_tunnel_set() take it, and can it come up? What the config room cannot see: certificates and keys that do not parse, fit
+ * together, or are the tunnel's IDs. 0; -EINVAL; -EKEYEXPIRED: nothing but the time (seconds since 1970) is wrong, so that ike_tunnel_set()
+ * takes it and its attempts fail. what is wrong and what to do about it in why. Reads nothing but cfg. */
+int ike_tunnel_check(const struct cfg_tunnel *cfg, int64_t wall_s, char *why, size_t cap) MUST_USE;
+/* All tunnels of a config; each finding is added to errs with its line. 0, or the worst of them (-EINVAL before -EKEYEXPIRED). */
+int ike_config_check(const struct config *c, int64_t wall_s, struct cfg_errors *errs) MUST_USE;
 /* Make known or change tunnel `index` (< CFG_TUNNELS_MAX). cfg is lent until ike_tunnel_del or the next set. A change does
  * not touch living SAs. start: always tunnels initiate at the next tick. 0 or -errno. */
 int ike_tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg, uint64_t now_ms) MUST_USE;
