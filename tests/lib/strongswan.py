@@ -59,7 +59,7 @@ class IkeSa:
         self.remote_port = int(d.get("remote-port", 0))
         self.nat_local, self.nat_remote = d.get("nat-local") == "yes", d.get("nat-remote") == "yes"
         self.encr = d.get("encr-alg", "") + ("-" + d["encr-keysize"] if "encr-keysize" in d else "")
-        self.prf, self.dh = d.get("prf-alg", ""), d.get("dh-group", "")
+        self.integ, self.prf, self.dh = d.get("integ-alg", ""), d.get("prf-alg", ""), d.get("dh-group", "")
         self.children = [Child(c) for c in d.get("child-sas", {}).values()]
 
 
