@@ -7,7 +7,13 @@
 
 /* What a tunnel's largest inner packet is when its `mtu` does not say: outer IPv6, UDP, ESP with the largest IV, padding and ICV
  * that there are (AES-CBC with HMAC-SHA2-512). */
-enum { TUNNEL_OVERHEAD = 40 + 8 + 8 + 16 + 15 + 2 + 32, IP4_TCP = 20 + 20, IP6_TCP = 40 + 20, MTU_DEFAULT = 1500 };
+enum {
+	TRANSPORT_OVERHEAD = 8 + 8 + 16 + 15 + 2 + 32,
+	TUNNEL_OVERHEAD = 40 + TRANSPORT_OVERHEAD,
+	IP4_TCP = 20 + 20,
+	IP6_TCP = 40 + 20,
+	MTU_DEFAULT = 1500
+};
 
 /* ---- what BGP asks of feed ---- */
 
@@ -53,6 +59,18 @@ static unsigned mtu_of_leg(const struct gateway *g, const struct feed_leg *l)
 	return mtu_of_port(g, l->tunnel->port) - TUNNEL_OVERHEAD;
 }
 
+/* In transport mode ESP goes between our packets' own headers. */
+static bool in_transport(const struct gateway *g, const struct ip_addr *addr)
+{
+	for (uint32_t i = 0; i < g->tunnels.n; i++) {
+		const struct tunnel *t = g->tunnels.t[i];
+
+		if (t && t->wanted && t->cfg.mode == CFG_MODE_TRANSPORT && ip_equal(&t->peer, addr))
+			return true;
+	}
+	return false;
+}
+
 static uint16_t mss(void *ctx, const struct ip_addr *addr)
 {
 	struct gateway *g = ctx;
@@ -61,6 +79,8 @@ static uint16_t mss(void *ctx, const struct ip_addr *addr)
 
 	for (unsigned i = 0; i < n; i++)
 		mtu = (unsigned)u64_min(mtu, mtu_of_leg(g, &leg[i]));
+	if (n && in_transport(g, addr))
+		mtu -= TRANSPORT_OVERHEAD;
 	return n ? (uint16_t)(mtu - (addr->family == IP_V6 ? IP6_TCP : IP4_TCP)) : 0;
 }
 

@@ -577,6 +577,20 @@ static void the_session_fits_the_tunnel(void **state)
 	assert_int_equal(i.ttl, 255); /* not on a network of a port */
 }
 
+static void a_session_that_transport_mode_protects_leaves_room_for_esp(void **state)
+{
+	struct bgp_io_ops ops = gateway_bgp_ops(&a.g);
+	struct tunnel *t = tunnels_find(&a.g.tunnels, "link");
+	struct ip_addr next = ip_v4(0xcb007102), other = ip_v4(0xcb007103);
+
+	(void)state;
+	assert_int_equal(ops.mss(ops.ctx, &next), 1460);
+	t->cfg.mode = CFG_MODE_TRANSPORT;
+	assert_in_range(ops.mss(ops.ctx, &next), 1360, 1400);
+	assert_int_equal(ops.mss(ops.ctx, &other), 1460); /* not the tunnel's peer */
+	t->cfg.mode = CFG_MODE_TUNNEL;
+}
+
 static void a_tunnel_that_is_down_is_the_reason(void **state)
 {
 	(void)state;
@@ -844,6 +858,7 @@ int main(void)
 		T(without_bgp_its_questions_say_so),
 		B(a_learned_route_goes_through_the_tunnel_into_the_data_plane),
 		B(the_session_fits_the_tunnel),
+		B(a_session_that_transport_mode_protects_leaves_room_for_esp),
 		B(a_tunnel_that_is_down_is_the_reason),
 		B(an_ike_rekey_does_not_touch_the_session),
 		B(a_reload_of_a_policy_takes_routes_without_a_reset),
