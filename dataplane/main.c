@@ -37,6 +37,7 @@
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
 #include "dataplane/tundev.h"
+#include "dataplane/whole.h"
 #include "dataplane/worker.h"
 
 #define CONTROL_USER "esplanade"
@@ -335,12 +336,20 @@ static int worker_main(void *arg)
 	return worker_run(arg);
 }
 
-/* In EAL's interrupt thread, which has no other door. */
-static void interrupt_thread_privs(void *arg)
+static void wait_for_workers(void *qsbr)
 {
-	(void)arg;
+	rte_rcu_qsbr_synchronize(qsbr, RTE_QSBR_THRID_INVALID);
+}
+
+/* In EAL's interrupt thread, which has no other door. */
+static void interrupt_thread(void *gateway)
+{
+	struct gateway *g = gateway;
+
 	if (privs_none())
 		log_err(LOG_MAIN, "thread=interrupt event=privileges-stay cause=\"%s\"", err_str(errno));
+	if (port_any(&g->ports, PORT_MEMIF))
+		whole_unmap_waits(wait_for_workers, g->ctl.qsbr);
 }
 
 static int start_workers(struct gateway *g)
@@ -366,7 +375,7 @@ static int start_workers(struct gateway *g)
 		log_warn(LOG_MAIN, "event=memory-not-locked cause=\"%s\"", err_str(errno));
 	ret = privs_main();
 	if (!ret)
-		ret = rte_eal_alarm_set(1, interrupt_thread_privs, NULL);
+		ret = rte_eal_alarm_set(1, interrupt_thread, g);
 	for (unsigned i = 0; i < p.workers && !ret; i++) {
 		ret = rte_eal_remote_launch(worker_main, g->worker[i], eal_lcore(i));
 		g->launched += ret == 0;

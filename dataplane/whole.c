@@ -1,16 +1,20 @@
+#include "dataplane/whole.h"
+
+#include <linux/if_packet.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 /* DPDK's af_packet driver joins its sockets to a fanout group with two flags, and has no argument against them.
  * PACKET_FANOUT_FLAG_DEFRAG: the kernel puts fragments together before we see them, and what has become longer than a frame of
  * the ring is lost without a trace. A gateway forwards fragments as they came, and refuses those of ESP to itself by name (RFC
  * 4303 3.4.1). PACKET_FANOUT_FLAG_ROLLOVER: a flow whose ring is full goes on in another worker's, out of order. The driver is
  * a plugin, so its call binds to this definition in the executable first; the flags are left out, and every other call goes on
  * to the kernel as it was. */
-#include <linux/if_packet.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	uint32_t fanout;
@@ -21,4 +25,24 @@ int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 		val = &fanout;
 	}
 	return (int)syscall(SYS_setsockopt, fd, level, name, val, len);
+}
+
+static _Thread_local struct {
+	void (*wait)(void *arg);
+	void *arg;
+} unmap;
+
+void whole_unmap_waits(void (*wait)(void *arg), void *arg)
+{
+	unmap.wait = wait;
+	unmap.arg = arg;
+}
+
+/* DPDK's memif driver notices in EAL's interrupt thread that its peer has died, and unmaps at once what a worker may be reading. It
+ * has said before that the port is down, so whoever has passed a quiescent state since then will not look there again. */
+int munmap(void *addr, size_t len)
+{
+	if (unmap.wait)
+		unmap.wait(unmap.arg);
+	return (int)syscall(SYS_munmap, addr, len);
 }
