@@ -179,7 +179,7 @@ static bool aead_answers(const struct alg *encr, const struct secret *key, const
 	static const uint8_t iv[CRYPTO_IV_LEN];
 	uint8_t icv[CRYPTO_ICV_LEN], text[1];
 
-	if (crypto_seal(encr, key, iv, NULL, 0, text, 0, icv) < 0 || memcmp(icv, want, 4) != 0 ||
+	if (crypto_seal(encr, key, iv, NULL, 0, text, 0, icv) < 0 || !secret_equal(icv, want, 4) ||
 	    crypto_open(encr, key, iv, NULL, 0, text, 0, icv) < 0)
 		return false;
 	icv[15] ^= 1;
@@ -191,7 +191,7 @@ static bool cbc_answers(const struct alg *encr, const struct secret *key, const 
 	static const uint8_t iv[CRYPTO_IV_MAX];
 	uint8_t text[CRYPTO_IV_MAX] = {0};
 
-	return crypto_cbc(encr, key, iv, true, text, encr->block) == 0 && memcmp(text, want, 4) == 0 &&
+	return crypto_cbc(encr, key, iv, true, text, encr->block) == 0 && secret_equal(text, want, 4) &&
 	       crypto_cbc(encr, key, iv, false, text, encr->block) == 0 && secret_equal(text, iv, encr->block);
 }
 

@@ -10,7 +10,8 @@
 #include <openssl/obj_mac.h>
 
 enum { COORD_MAX = 66, MORE_BITS = 16 };
-_Static_assert((int)COORD_MAX + (int)MORE_BITS <= (int)CRYPTO_SEED_LEN, "the seed is long enough for the largest order");
+_Static_assert((int)COORD_MAX + (int)MORE_BITS <= (int)CRYPTO_SEED_LEN,
+	       "the seed is long enough for the largest order");
 
 struct curve {
 	uint16_t id;

@@ -92,6 +92,8 @@ void stranger_put_init(struct stranger *p, uint32_t leave_out)
 	}
 	if (p->hashes)
 		payload_notify_add(&o, N_SIGNATURE_HASH_ALGORITHMS, "\0\2\0\3\0\4\0\5", 8);
+	if (p->cuts)
+		payload_notify_add(&o, N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	p->said_len = wire_msg_end(&o);
 }
 

@@ -25,6 +25,7 @@ struct stranger {
 	struct keymat_ike keys;
 	struct sk_key out, in; /* of keys */
 	uint32_t mid;          /* of the next request */
+	bool cuts;             /* it says that it knows RFC 7383 */
 	bool hashes;           /* it announces SIGNATURE_HASH_ALGORITHMS: SHA2 and identity */
 	uint8_t init_i[SIM_DATAGRAM_MAX], init_r[SIM_DATAGRAM_MAX];
 	size_t init_i_len, init_r_len;
