@@ -1,5 +1,7 @@
 #include "dataplane/crypto.h"
 
+#include <sys/random.h>
+
 #include <rte_prefetch.h>
 
 #include "base/err.h"
@@ -57,6 +59,17 @@ void crypto_attach(struct crypto *c, IMB_MGR *mgr)
 	c->fn[CRYPTO_DECRYPT][CRYPTO_AES256_GCM16] = mgr->gcm256_dec;
 }
 
+static bool random_start(struct crypto *c)
+{
+	alignas(16) uint8_t seed[16], unused[sizeof(c->random_key)];
+	bool drawn = getrandom(seed, sizeof(seed), 0) == sizeof(seed);
+
+	IMB_AES_KEYEXP_128(c->mgr, seed, c->random_key, unused);
+	secret_wipe(seed, sizeof(seed));
+	secret_wipe(unused, sizeof(unused));
+	return drawn;
+}
+
 int crypto_init(struct crypto *c)
 {
 	*c = (struct crypto){0};
@@ -70,7 +83,19 @@ int crypto_init(struct crypto *c)
 		return -ENOTSUP;
 	}
 	crypto_attach(c, c->mgr);
+	if (!random_start(c)) {
+		crypto_fini(c);
+		return -EIO;
+	}
 	return 0;
+}
+
+void crypto_random(struct crypto *c, uint8_t out[16])
+{
+	static const uint8_t zeros[16];
+
+	c->random_n[0]++;
+	IMB_AES128_CFB_ONE(c->mgr, out, zeros, c->random_n, c->random_key, sizeof(zeros)); /* the counter, enciphered */
 }
 
 void crypto_fini(struct crypto *c)

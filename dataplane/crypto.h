@@ -136,6 +136,8 @@ struct crypto {
 	IMB_MGR *mgr;
 	aes_gcm_enc_dec_t fn[CRYPTO_DIR_N][CRYPTO_GCM_N];
 	alignas(64) struct gcm_context_data ctx;
+	alignas(64) uint8_t random_key[15 * 16]; /* crypto_random()'s, expanded */
+	uint64_t random_n[2];
 	/* crypto_jobs.c's */
 	IMB_JOB job[VEC_BURST];
 	uint8_t tag[VEC_BURST][CRYPTO_ICV_MAX], icv[VEC_BURST][CRYPTO_ICV_MAX];
@@ -143,7 +145,8 @@ struct crypto {
 
 /* Work with a manager of the caller's. */
 void crypto_attach(struct crypto *c, IMB_MGR *mgr);
-/* Pick the best instruction set and prove it with known answers. 0; -ENOMEM; -ENOTSUP: none works. Caller's thread. */
+/* Pick the best instruction set and prove it with known answers, draw the key of crypto_random(). 0; -ENOMEM; -ENOTSUP: none
+ * works; -EIO: no randomness. Caller's thread, before a worker runs. */
 int crypto_init(struct crypto *c) MUST_USE;
 void crypto_fini(struct crypto *c);
 /* Run the known answers on every instruction set of this CPU. 0, or -EIO with the set's name in *which. */
@@ -156,6 +159,9 @@ void crypto_key_set(struct crypto *c, struct crypto_key *k, enum crypto_suite su
 uint16_t crypto_key_len(enum crypto_suite suite);
 /* The salt in such a key, as it goes into an op; 0: the suite has none. */
 uint32_t crypto_salt(enum crypto_suite suite, const uint8_t *key);
+
+/* 16 octets that nobody can guess: a counter under a key that crypto_init() drew. No call of the kernel. */
+void crypto_random(struct crypto *c, uint8_t out[16]);
 
 /* Encipher or decipher a batch. `next` are packets that will be looked at after it: their first lines are fetched
  * meanwhile, n_next may be 0. Decrypt leaves the computed ICV of AES-GCM in op.tag, for the owner to compare; all others are

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <netinet/in.h>
-#include <sys/random.h>
 
 #include <rte_byteorder.h>
 #include <rte_malloc.h>
@@ -322,8 +321,7 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	if (atomic_load_explicit(&s->owner_out[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
 		return -EEXIST;
 	memset(sa, 0, sizeof(*sa));
-	if (getrandom(sa->iv_mask, sizeof(sa->iv_mask), 0) != sizeof(sa->iv_mask))
-		return -EIO;
+	crypto_random(&w->crypto, sa->iv_mask);
 	cold_set(c, m);
 	limit_start_out(sa, c);
 	if (m->family == 6) {

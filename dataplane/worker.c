@@ -244,7 +244,10 @@ int worker_init(struct worker *w, uint8_t id, const char **why)
 	}
 	err = crypto_init(&w->crypto);
 	if (err != 0) {
-		*why = err == -ENOTSUP ? "the CPU has no AES instructions that the cipher could use" : *why;
+		if (err == -ENOTSUP)
+			*why = "the CPU has no AES instructions that the cipher could use";
+		else if (err == -EIO)
+			*why = "the kernel gives no randomness";
 		return err;
 	}
 	w->id = id;

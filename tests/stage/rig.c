@@ -141,7 +141,8 @@ int rig_stop(void **state)
 int rig_reset(void **state)
 {
 	struct msg_tunnel_set t = {.tunnel = {0, 1},
-				   .family = 4, .dscp = MSG_DSCP_COPY,
+				   .family = 4,
+				   .dscp = MSG_DSCP_COPY,
 				   .df = MSG_DF_COPY,
 				   .port = RIG_WAN,
 				   .local = {192, 0, 2, 1},

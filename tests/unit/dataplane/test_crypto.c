@@ -185,6 +185,24 @@ static void nothing_is_touched_behind_the_text(void **state)
 	munmap(two, 2 * page);
 }
 
+/* No two alike, of one worker or of two. */
+static void random_octets_do_not_repeat(void **state)
+{
+	static uint8_t got[2][200][16];
+	static struct crypto other;
+	(void)state;
+
+	assert_int_equal(crypto_init(&other), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		crypto_random(&crypto, got[0][i]);
+		crypto_random(&other, got[1][i]);
+	}
+	crypto_fini(&other);
+	for (unsigned i = 0; i < 400; i++)
+		for (unsigned j = 0; j < i; j++)
+			assert_memory_not_equal(got[i / 200][i % 200], got[j / 200][j % 200], 8);
+}
+
 /* What the asserts in the headers promise, said once more where it is seen to run. */
 static void hot_structs_lie_on_cache_lines(void **state)
 {
@@ -208,6 +226,7 @@ int main(void)
 		cmocka_unit_test(batches_agree_with_openssl_at_every_length),
 		cmocka_unit_test(a_batch_may_mix_keys_and_suites),
 		cmocka_unit_test(nothing_is_touched_behind_the_text),
+		cmocka_unit_test(random_octets_do_not_repeat),
 		cmocka_unit_test(hot_structs_lie_on_cache_lines),
 	};
 
