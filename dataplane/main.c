@@ -212,6 +212,11 @@ static int run_dir(struct gateway *g)
 	return ret;
 }
 
+static bool link_local(const struct ip_addr *a)
+{
+	return a->family == IP_V6 && ip6_is_link_local(ip6_get(a->b));
+}
+
 /* The device that the kernel's sockets speak through, with the ports' addresses. */
 static int start_tun(struct gateway *g)
 {
@@ -226,7 +231,7 @@ static int start_tun(struct gateway *g)
 		return ret;
 	for (unsigned i = 0; i < c->n_ports && !ret; i++)
 		for (unsigned k = 0; k < c->port[i].n_addr && !ret; k++)
-			if (c->port[i].addr[k].addr.family == IP_V4)
+			if (!link_local(&c->port[i].addr[k].addr))
 				ret = tundev_addr_set(&g->tundev, &c->port[i].addr[k].addr);
 	if (ret)
 		snprintf(g->why, WHY, "TUN device %s: the ports' addresses are refused: %s", g->tundev.name,

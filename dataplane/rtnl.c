@@ -283,7 +283,7 @@ static bool rule_read(const struct nlmsghdr *h, struct rtnl_rule *out)
 	if (h->nlmsg_type != RTM_NEWRULE || left < 0)
 		return false;
 	memcpy(&m, NLMSG_DATA(h), sizeof(m));
-	*out = (struct rtnl_rule){.src.family = IP_V4, .table = m.table};
+	*out = (struct rtnl_rule){.src.family = m.family == AF_INET6 ? IP_V6 : IP_V4, .table = m.table};
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		const void *data = RTA_DATA(a);
 		size_t len = RTA_PAYLOAD(a);
@@ -292,22 +292,22 @@ static bool rule_read(const struct nlmsghdr *h, struct rtnl_rule *out)
 			ours = *(const uint8_t *)data == PROTO;
 		} else if (a->rta_type == FRA_TABLE && len == 4) {
 			memcpy(&out->table, data, 4);
-		} else if (a->rta_type == FRA_SRC && len == 4) {
-			memcpy(out->src.b, data, 4);
+		} else if (a->rta_type == FRA_SRC && len == ip_size(out->src.family)) {
+			memcpy(out->src.b, data, len);
 			has_src = true;
 		}
 	}
-	return ours && has_src && m.family == AF_INET && m.src_len == 32;
+	return ours && has_src && m.family == domain(out->src.family) && m.src_len == bits(&out->src);
 }
 
-int rtnl_rules(struct rtnl *n, struct rtnl_rule *out, unsigned cap)
+int rtnl_rules(struct rtnl *n, uint8_t family, struct rtnl_rule *out, unsigned cap)
 {
 	_Alignas(NLMSG_ALIGNTO) uint8_t buf[ANSWER];
 	unsigned found = 0;
 	struct req r;
 	struct fib_rule_hdr *m = begin(&r, n, RTM_GETRULE, NLM_F_DUMP, sizeof(*m));
 
-	m->family = AF_INET;
+	m->family = domain(family);
 	if (send(n->fd, &r, r.h.nlmsg_len, 0) < 0)
 		return -errno;
 	for (;;) {

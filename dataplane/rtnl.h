@@ -32,8 +32,8 @@ int rtnl_addr_del(struct rtnl *n, int ifindex, const struct ip_addr *a) MUST_USE
 /* "from SRC lookup TABLE"; set: 1 when it is there already, and nobody is told of anything; del: gone already is fine. */
 int rtnl_rule_set(struct rtnl *n, const struct rtnl_rule *r) MUST_USE;
 int rtnl_rule_del(struct rtnl *n, const struct rtnl_rule *r) MUST_USE;
-/* IPv4 rules that rtnl_rule_set() made, in this process or another; up to cap into r. How many. */
-int rtnl_rules(struct rtnl *n, struct rtnl_rule *r, unsigned cap) MUST_USE;
+/* Rules of a family that rtnl_rule_set() made, in this process or another; up to cap into r. How many. */
+int rtnl_rules(struct rtnl *n, uint8_t family, struct rtnl_rule *r, unsigned cap) MUST_USE;
 /* "default dev IFINDEX table TABLE". As the rules. */
 int rtnl_default(struct rtnl *n, uint8_t family, int ifindex, uint32_t table) MUST_USE;
 /* "unreachable default table TABLE", behind the other: without it a lookup would go on to the main table as soon as the

@@ -78,10 +78,10 @@ static uint32_t table_of(int ifindex)
 }
 
 /* Rules of a process that was killed: the interface of their table is gone, or its number is ours now. */
-static int remove_leftovers(struct tundev *t)
+static int remove_leftovers(struct tundev *t, uint8_t family)
 {
 	struct rtnl_rule *r = calloc(RULES_MAX, sizeof(*r));
-	int n = r ? rtnl_rules(&t->rtnl, r, RULES_MAX) : -ENOMEM, ret = n < 0 ? n : 0;
+	int n = r ? rtnl_rules(&t->rtnl, family, r, RULES_MAX) : -ENOMEM, ret = n < 0 ? n : 0;
 	char name[IF_NAMESIZE];
 
 	for (int i = 0; i < n && !ret; i++) {
@@ -92,11 +92,42 @@ static int remove_leftovers(struct tundev *t)
 			continue;
 		ret = rtnl_rule_del(&t->rtnl, &r[i]);
 		if (!ret)
-			ret = rtnl_wall_del(&t->rtnl, IP_V4, r[i].table);
+			ret = rtnl_wall_del(&t->rtnl, family, r[i].table);
 		log_info(LOG_CTL, "tun=%s event=leftover-rule-removed table=%u", t->name, r[i].table);
 	}
 	free(r);
 	return ret;
+}
+
+/* The routes of the table. 1: there was nothing to do. */
+static int routes(struct tundev *t, uint8_t family)
+{
+	int wall = rtnl_wall_set(&t->rtnl, family, t->table), way = wall < 0 ? wall : 1;
+
+	if (wall >= 0 && t->up)
+		way = rtnl_default(&t->rtnl, family, t->ifindex, t->table);
+	return way < 0 ? way : wall && way;
+}
+
+/* Hosts and containers often have it off by default; this device is ours to say. A kernel without it is none's fault. */
+static void with_six(struct tundev *t)
+{
+	char path[64];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", t->name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (write(fd, "0", 1) != 1)
+			log_debug(LOG_CTL, "tun=%s event=disable_ipv6-stays", t->name);
+		close(fd);
+	}
+	ret = remove_leftovers(t, IP_V6);
+	if (!ret)
+		ret = routes(t, IP_V6);
+	t->six = ret >= 0;
+	if (!t->six)
+		log_info(LOG_CTL, "tun=%s event=no-ipv6 cause=\"%s\"", t->name, err_str(ret));
 }
 
 int tundev_open(struct tundev *t, const char *name, uint16_t mtu, char *why, unsigned cap)
@@ -112,16 +143,17 @@ int tundev_open(struct tundev *t, const char *name, uint16_t mtu, char *why, uns
 	if (ret)
 		return ret;
 	t->table = table_of(t->ifindex);
-	if ((ret = remove_leftovers(t)) != 0)
+	if ((ret = remove_leftovers(t, IP_V4)) != 0)
 		return fail(why, cap, t->name, "rules of an earlier process do not go away", ret);
 	if ((ret = rtnl_quiet(&t->rtnl, t->ifindex)) != 0)
 		return fail(why, cap, t->name, "its settings are refused", ret);
 	if ((ret = bring_up(t, mtu)) != 0)
 		return fail(why, cap, t->name, "it does not come up", ret);
-	ret = rtnl_wall_set(&t->rtnl, IP_V4, t->table);
-	if (ret < 0 || (ret = rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table)) < 0)
-		return fail(why, cap, t->name, "no route to it", ret);
 	t->up = true;
+	ret = routes(t, IP_V4);
+	if (ret < 0)
+		return fail(why, cap, t->name, "no route to it", ret);
+	with_six(t);
 	log_info(LOG_CTL, "tun=%s event=open mtu=%u table=%u", t->name, mtu, t->table);
 	return 0;
 }
@@ -138,6 +170,8 @@ void tundev_close(struct tundev *t)
 	}
 	if (t->table && rtnl_wall_del(&t->rtnl, IP_V4, t->table))
 		log_warn(LOG_CTL, "tun=%s event=route-stays table=%u", t->name, t->table);
+	if (t->six && rtnl_wall_del(&t->rtnl, IP_V6, t->table))
+		log_warn(LOG_CTL, "tun=%s event=route-stays family=6 table=%u", t->name, t->table);
 	if (t->fd > 0)
 		close(t->fd);
 	if (t->sock > 0)
@@ -161,7 +195,7 @@ int tundev_addr_set(struct tundev *t, const struct ip_addr *a)
 	const struct rtnl_rule rule = {.src = *a, .table = t->table};
 	int ret;
 
-	if (find(t, a) || t->gone)
+	if (find(t, a) || t->gone || (a->family == IP_V6 && !t->six))
 		return 0;
 	if (t->n_addrs == TUNDEV_ADDRS_MAX)
 		return -ENOSPC;
@@ -198,8 +232,12 @@ int tundev_addr_del(struct tundev *t, const struct ip_addr *a)
 /* The kernel forgets the routes of a device that is set down. */
 static void came_up(struct tundev *t)
 {
-	int ret = rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table);
+	int ret;
 
+	t->up = true;
+	ret = routes(t, IP_V4);
+	if (ret >= 0 && t->six)
+		ret = routes(t, IP_V6);
 	if (ret < 0)
 		log_err(LOG_CTL, "tun=%s event=no-route cause=\"%s\"", t->name, err_str(ret));
 	t->up = ret >= 0;
@@ -216,8 +254,8 @@ static void put_back(struct tundev *t)
 
 		back += rtnl_rule_set(&t->rtnl, &rule) == 0;
 	}
-	back += rtnl_wall_set(&t->rtnl, IP_V4, t->table) == 0;
-	back += t->up && rtnl_default(&t->rtnl, IP_V4, t->ifindex, t->table) == 0;
+	back += routes(t, IP_V4) == 0;
+	back += t->six && routes(t, IP_V6) == 0;
 	if (back)
 		log_warn(LOG_CTL,
 			 "tun=%s event=rules-put-back n=%u table=%u cause=\"somebody removed them\" "

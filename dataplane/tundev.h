@@ -1,6 +1,6 @@
 /* The TUN device: how the kernel's own sockets (BGP's above all) have a place on the data plane's network.
  *
- * The gateway's addresses stand on it as /32, without routes. What the kernel sends from one of them is routed by a table of its
+ * The gateway's addresses stand on it as /32 and /128, without routes. What the kernel sends from one of them is routed by a table of its
  * own, chosen by that source ("from A lookup T", in T "default dev TUN"); the main table is never touched. T comes from the
  * interface's number, so several gateways of a host have different ones. The device forwards nothing, so a packet whose address
  * has just gone cannot leave by another interface in clear; and when it is down, T ends in "unreachable".
@@ -28,6 +28,7 @@ struct tundev {
 	int sock; /* for questions about it */
 	struct rtnl rtnl;
 	bool up, gone;
+	bool six; /* the kernel has IPv6 */
 	unsigned n_addrs;
 	unsigned watched; /* runs free: whose rule is looked at next */
 	struct ip_addr addr[TUNDEV_ADDRS_MAX];
@@ -38,8 +39,8 @@ struct tundev {
 int tundev_open(struct tundev *t, const char *name, uint16_t mtu, char *why, unsigned cap) MUST_USE;
 void tundev_close(struct tundev *t);
 
-/* An IPv4 address of the gateway's own; there already, or not there: fine. 0; -ENOSPC TUNDEV_ADDRS_MAX; -errno. A device that was
- * removed takes no more: 0. */
+/* An address of the gateway's own, not link-local; there already, or not there: fine. 0; -ENOSPC TUNDEV_ADDRS_MAX; -errno. A device
+ * that was removed takes no more, nor does a kernel without IPv6 take its addresses: 0. */
 int tundev_addr_set(struct tundev *t, const struct ip_addr *a) MUST_USE;
 int tundev_addr_del(struct tundev *t, const struct ip_addr *a) MUST_USE;
 
