@@ -225,6 +225,26 @@ def test_down_by_hand_removes_both_ends(s):
     assert not s.a.pings(HOST_B)
 
 
+def test_azures_default_in_raw_esp(s):
+    """IKE AES-256, SHA-1, group 2; ESP AES-256, SHA-256: what Azure does when its connection has no policy."""
+    for gw, text in ((s.left, s.left_config()), (s.right, config("203.0.113.2", "203.0.113.1", "10.2.0.1", NET_B, NET_A, workers=2))):
+        text = text.replace("{proposals: [aes256gcm16-prfsha384-x25519]}", "{proposals: [AES256-SHA1-DHGroup2], legacy: true}")
+        before = gw.log_text().count("event=reloaded")
+        gw.reload(text.replace("{proposals: [aes256gcm16-x25519]}", "{proposals: [AES256-SHA256], lifetime-bytes: 102400000KB}"))
+        wait_for("the file is taken", lambda g=gw, n=before: g.log_text().count("event=reloaded") > n, 5)
+    s.left.up("link")
+    s.wait_up()
+    wait_for("the first echo", lambda: s.a.pings(HOST_B), 5)
+    sent, got, _ = s.b.ping(HOST_A, count=20, interval=0.01, size=1200)
+    assert sent == got == 20, (sent, got)
+    for gw in s.both():
+        (sa,) = gw.ikes("link")
+        assert (sa.encr, sa.prf, sa.dh) == ("AES-CBC-256", "PRF-HMAC-SHA1", "MODP-1024"), (sa.encr, sa.prf, sa.dh)
+        assert gw.children("link")[0].encr == "AES-CBC-256"
+        assert gw.log_text().count("event=weak-algorithm") == 3
+    s.left.down("link")
+
+
 def test_stopping_says_delete_and_ends_with_0(s):
     s.left.up("link")
     s.wait_up()
