@@ -79,6 +79,9 @@ static int env_install_in(void *ctx, const struct ike_child_half *h)
 {
 	struct gateway *g = ctx;
 
+#ifdef ESPLANADE_KEYLOG
+	ike_keylog_child(h, true);
+#endif
 	return sadb_install(g->sadb, h, MSG_DIR_IN);
 }
 
@@ -86,6 +89,9 @@ static int env_install_out(void *ctx, const struct ike_child_half *h)
 {
 	struct gateway *g = ctx;
 
+#ifdef ESPLANADE_KEYLOG
+	ike_keylog_child(h, false);
+#endif
 	return sadb_install(g->sadb, h, MSG_DIR_OUT);
 }
 

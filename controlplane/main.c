@@ -1,5 +1,6 @@
 /* esplanade-controlplane: arguments, start order, privileges. What runs then is gateway.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -153,6 +154,20 @@ static void drop(const struct privs_user *u)
 			(int)geteuid());
 }
 
+#ifdef ESPLANADE_KEYLOG
+/* Test builds only: controlplane/ike/keylog.h. */
+static void keylog(const char *line)
+{
+	const char *path = getenv("ESPLANADE_KEYLOG");
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+
+	if (fd >= 0 && dprintf(fd, "%s\n", line) < 0)
+		log_err(LOG_MAIN, "event=keylog cause=\"%s\"", err_str(errno));
+	if (fd >= 0)
+		close(fd);
+}
+#endif
+
 int main(int argc, char **argv)
 {
 	static struct gateway gateway;
@@ -177,6 +192,11 @@ int main(int argc, char **argv)
 	rc = gateway_init(&gateway, &p);
 	if (rc)
 		log_fatal(LOG_MAIN, "cause=\"cannot start: %s\"", err_str(rc));
+#ifdef ESPLANADE_KEYLOG
+	log_warn(LOG_MAIN, "event=keylog cause=\"this build writes its keys to a file when it is told to: for tests, "
+			   "never for use\"");
+	ike_keylog = keylog;
+#endif
 	log_info(LOG_MAIN, "event=started version=%s pid=%d file=%s tunnels=%u run_dir=%s", ESPLANADE_VERSION,
 		 (int)getpid(), a.config, gateway.config->n_tunnels, a.run_dir);
 	gateway_run(&gateway);

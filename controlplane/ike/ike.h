@@ -248,6 +248,12 @@ void ike_sa_walk(const struct ike *k, bool (*fn)(void *arg, const struct ike_sa_
 void ike_child_walk(const struct ike *k, bool (*fn)(void *arg, const struct ike_child_info *i), void *arg);
 int ike_tunnel_info(const struct ike *k, uint32_t index, struct ike_tunnel_info *out) MUST_USE;
 
+#ifdef ESPLANADE_KEYLOG
+/* Test builds only (keylog.h): what is told of keys, a line at a time, and telling a half's. */
+extern void (*ike_keylog)(const char *line);
+void ike_keylog_child(const struct ike_child_half *h, bool in);
+#endif
+
 struct ike_counters {
 	uint64_t rx, tx, retransmits, duplicates, malformed, bad_spi, bad_version, decrypt_failed, cookies_sent,
 		half_open_refused, auth_failed, no_proposal, ts_unacceptable, ignored;

@@ -1,5 +1,7 @@
 #include "controlplane/ike/keymat.h"
 
+#include "controlplane/ike/keylog.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -51,6 +53,10 @@ static int expand(const struct keymat_input *in, const uint8_t skeyseed[CRYPTO_P
 		p = cut(p, &out->pi, prf_len);
 		cut(p, &out->pr, prf_len);
 	}
+#ifdef ESPLANADE_KEYLOG
+	if (!err)
+		keylog_ike(in, out);
+#endif
 	secret_wipe(stream, sizeof(stream));
 	return err;
 }
