@@ -155,6 +155,13 @@ static void enter(struct nbr *a, struct nbr_entry *e, enum nbr_state state, uint
 		a->next_ms = deadline_ms;
 }
 
+/* Kept, and looked at every second whether workers use it. */
+static void enter_stale(struct nbr *a, struct nbr_entry *e, uint64_t now_ms)
+{
+	enter(a, e, NBR_STALE, now_ms + NBR_STALE_MS);
+	a->next_ms = u64_min(a->next_ms, now_ms + NBR_RETRY_MS);
+}
+
 static void release(struct nbr *a, struct nbr_entry *e)
 {
 	for (unsigned i = 0; i < e->n_held; i++)
@@ -204,7 +211,10 @@ void nbr_resolve(struct nbr *a, struct nbr_entry *e, const uint8_t mac[6], enum 
 	a->count.moved += old && old != new;
 	if (old != new)
 		atomic_store_explicit(&e->place->mac, new, memory_order_release);
-	enter(a, e, state, now_ms + (state == NBR_STALE ? NBR_STALE_MS : NBR_REACHABLE_MS));
+	if (state == NBR_STALE)
+		enter_stale(a, e, now_ms);
+	else
+		enter(a, e, state, now_ms + NBR_REACHABLE_MS);
 	for (unsigned i = 0; i < e->n_held; i++) {
 		if (neigh_frame(e->held[i], new, a->ports->p[port].mac)) {
 			e->held[i]->port = port;
@@ -220,7 +230,7 @@ void nbr_resolve(struct nbr *a, struct nbr_entry *e, const uint8_t mac[6], enum 
 void nbr_doubt(struct nbr *a, struct nbr_entry *e, uint64_t now_ms)
 {
 	if (e->state != NBR_INCOMPLETE)
-		enter(a, e, NBR_STALE, now_ms + NBR_STALE_MS);
+		enter_stale(a, e, now_ms);
 }
 
 /* --- what workers send up --- */
@@ -351,7 +361,7 @@ static void expire(struct nbr *a, struct nbr_entry *e, uint64_t now_ms)
 			enter(a, e, NBR_PROBE, 0);
 			ask_again(a, e, now_ms);
 		} else {
-			enter(a, e, NBR_STALE, now_ms + NBR_STALE_MS);
+			enter_stale(a, e, now_ms);
 		}
 		break;
 	case NBR_STALE:
