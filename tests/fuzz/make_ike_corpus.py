@@ -11,6 +11,7 @@ import struct
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPI_I, SPI_R = 0x1F2E3D4C5B6A7988, 0x8877665544332211
 SA, KE, IDI, IDR, CERT, CERTREQ, AUTH, NONCE, NOTIFY, DELETE, VENDOR, TSI, TSR, SK, CP, EAP = range(33, 49)
+SKF = 53
 
 
 def rnd(n, seed):
@@ -153,6 +154,14 @@ def parse_inputs():
         "natt_twice": msg([notify(16388, rnd(20, 1)), notify(16388, rnd(20, 2)), notify(16389, rnd(20, 1))]),
         "nonce_15": msg([(NONCE, rnd(15, 1))]),
         "nonce_257": msg([(NONCE, rnd(257, 1))]),
+        "skf_first": msg([(SKF, b"\0\1\0\2" + rnd(60, 1))], 35, mid=1, spi_r=2, sk_next=35),
+        "skf_later": msg([(SKF, b"\0\2\0\2" + rnd(60, 2))], 35, mid=1, spi_r=2),
+        "skf_numbers_0": msg([(SKF, bytes(4) + rnd(60, 3))], 35, mid=1, spi_r=2),
+        "skf_numbers_cut": msg([(SKF, b"\0\1\0")], 35, mid=1, spi_r=2),
+        "skf_empty": msg([(SKF, b"\0\1\0\1")], 35, mid=1, spi_r=2),
+        "skf_behind_others": msg([notify(40000)] * 63 + [(SKF, b"\0\1\0\1" + rnd(60, 4))], 35, mid=1, spi_r=2),
+        "skf_behind_too_many": msg([notify(40000)] * 65 + [(SKF, b"\0\1\0\1" + rnd(60, 4))], 35, mid=1, spi_r=2),
+        "skf_before_another": msg([(SKF, b"\0\1\0\1" + rnd(60, 5)), notify(40000)], 35, mid=1, spi_r=2),
     }
     return {**good, **bad}
 
