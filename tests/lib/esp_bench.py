@@ -145,6 +145,8 @@ class Pair:
 class EspBench:
     """beside: another bench, whose lab this one shares; tag tells their namespaces apart."""
 
+    config = CONFIG
+
     def __init__(self, workers=1, beside=None, tag="", device="af_packet"):
         self.workers, self.beside, self.tag, self.device = workers, beside, tag, device
 
@@ -154,7 +156,8 @@ class EspBench:
         self.lab.veth(self.gw, "wan", self.far, "wanp")
         self.lab.veth(self.gw, "lan", self.far, "lanp")
         self.mac = {n: (self.gw.mac(n), self.far.mac(n + "p")) for n in ("wan", "lan")}
-        self.process = Gateway(self.gw, CONFIG % (self.workers, self.device, self.device), name=f"esp{self.tag}")
+        self.prepare()
+        self.process = Gateway(self.gw, self.config % (self.workers, self.device, self.device), name=f"esp{self.tag}")
         self.process.start_dataplane()
         self.scapy = Scapy(self.far)
         peers = [f"203.0.113.{i}" for i in range(2, 10)]
@@ -170,6 +173,9 @@ class EspBench:
         self.process.dataplane.check()
         if not self.beside:
             self.lab.close()
+
+    def prepare(self):
+        """Before the data plane starts."""
 
     def attach(self):
         hello = self.rings.attach(ms=20000)

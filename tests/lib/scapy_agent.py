@@ -1,7 +1,7 @@
 """Scapy as an ESP peer and as both ends of the cables. Runs in the peers' root, fed by scapy_peer.py.
 
 One JSON object per line on stdin, one answer per line on stdout. Its interfaces have no addresses in the kernel, which so
-keeps out; it answers ARP for those that it was told.
+keeps out; it answers ARP and neighbour solicitations for those that it was told.
 """
 
 import json
@@ -14,6 +14,7 @@ import time
 
 logging.disable(logging.CRITICAL)  # scapy misses /proc in this root, and does not need it
 from scapy.layers.inet import IP, UDP  # noqa: E402
+from scapy.layers.inet6 import IPv6  # noqa: E402
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
 from scapy.layers.ipsec import CRYPT_ALGOS, ESP, CryptAlgo, SecurityAssociation, _ESPPlain  # noqa: E402
 
@@ -25,7 +26,7 @@ class Link:
     """One interface: frames in and out, ARP answered."""
 
     def __init__(self, ifname, mac, addresses):
-        self.mac, self.addresses = bytes.fromhex(mac.replace(":", "")), {socket.inet_aton(a) for a in addresses}
+        self.mac, self.addresses = bytes.fromhex(mac.replace(":", "")), {octets(a) for a in addresses}
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.sock.bind((ifname, ETH_P_ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
@@ -42,6 +43,8 @@ class Link:
                 continue
             if frame[12:14] == b"\x08\x06":
                 self.arp(frame)
+            elif frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 135:
+                self.neighbour(frame)
             else:
                 self.frames.append(frame)
 
@@ -49,6 +52,29 @@ class Link:
         kind, mac, sender, target = frame[20:22], frame[22:28], frame[28:32], frame[38:42]
         if kind == b"\0\1" and target in self.addresses and sender != target:
             self.sock.send(mac + self.mac + frame[12:20] + b"\0\2" + self.mac + target + mac + sender)
+
+    def neighbour(self, frame):
+        """RFC 4861 7.2.4. Its address is the source's business, so an unspecified one gets no answer here."""
+        source, target = frame[22:38], frame[62:78]
+        if target not in self.addresses or not any(source):
+            return
+        body = b"\x60\0\0\0" + target + b"\2\1" + self.mac
+        icmp = b"\x88\0\0\0" + body
+        total = sum(struct.unpack("!28H", target + source + struct.pack("!LL", len(icmp), 58) + icmp[:16]))
+        total += sum(struct.unpack("!8H", icmp[16:]))
+        while total >> 16:
+            total = (total & 0xFFFF) + (total >> 16)
+        icmp = icmp[:2] + struct.pack("!H", ~total & 0xFFFF) + icmp[4:]
+        head = b"\x60\0\0\0" + struct.pack("!HBB", len(icmp), 58, 255) + target + source
+        self.sock.send(frame[6:12] + self.mac + b"\x86\xdd" + head + icmp)
+
+
+def octets(address):
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def packet_of(raw):
+    return IPv6(raw) if raw[0] >> 4 == 6 else IP(raw)
 
 
 def pump(seconds, enough=lambda: False):
@@ -111,7 +137,8 @@ def op_sa(o):
     """name spi key (with salt) [crypt] [auth auth_key] [src dst] [sport dport] [esn]: the peer's half of an SA."""
     more = {"esn_en": bool(o.get("esn"))}
     if o.get("src"):
-        more["tunnel_header"] = IP(src=o["src"], dst=o["dst"], ttl=o.get("ttl", 64))
+        header = IPv6 if ":" in o["src"] else IP
+        more["tunnel_header"] = header(src=o["src"], dst=o["dst"], **{"hlim" if header is IPv6 else "ttl": o.get("ttl", 64)})
     if o.get("sport"):
         more["nat_t_header"] = UDP(sport=o["sport"], dport=o["dport"])
     if o.get("auth"):
@@ -123,7 +150,7 @@ def op_sa(o):
 def op_encrypt(o):
     """A whole inner packet to a whole outer one, by scapy alone."""
     sa = sas[o["sa"]]
-    packet = sa.encrypt(IP(bytes.fromhex(o["packet"])), seq_num=o.get("seq"), esn=o.get("high", 0))
+    packet = sa.encrypt(packet_of(bytes.fromhex(o["packet"])), seq_num=o.get("seq"), esn=o.get("high", 0))
     if UDP in packet:  # scapy counts its header only
         packet[UDP].len = len(bytes(packet[UDP]))
     return bytes(packet).hex()
@@ -131,7 +158,7 @@ def op_encrypt(o):
 
 def op_decrypt(o):
     """A whole outer packet to the inner one, by scapy alone: ICV, padding and next header are right, or it says so."""
-    packet = IP(bytes.fromhex(o["packet"]))
+    packet = packet_of(bytes.fromhex(o["packet"]))
     return bytes(sas[o["sa"]].decrypt(packet)).hex()
 
 

@@ -60,3 +60,31 @@ def hop(packet, hops=1):
     p = Ip4(packet)
     head = packet[:8] + bytes([p.ttl - hops]) + packet[9:10] + b"\0\0" + packet[12 : p.ihl]
     return head[:10] + struct.pack("!H", cksum(head)) + head[12:] + packet[p.ihl :]
+
+
+def ip6(src, dst, proto, payload, hlim=64, tclass=0, flow=0, length=None):
+    """An IPv6 packet; payload begins with a header of type proto."""
+    head = struct.pack(
+        "!LHBB16s16s", 6 << 28 | tclass << 20 | flow, len(payload) if length is None else length, proto, hlim,
+        socket.inet_pton(socket.AF_INET6, src), socket.inet_pton(socket.AF_INET6, dst),
+    )  # fmt: skip
+    return head + payload
+
+
+def hop6(packet, hops=1):
+    return packet[:7] + bytes([packet[7] - hops]) + packet[8:]
+
+
+class Ip6:
+    """A packet taken apart; body is what its length covers."""
+
+    def __init__(self, packet):
+        word, self.length, self.proto, self.hlim = struct.unpack("!LHBB", packet[:8])
+        self.version, self.tclass, self.flow = word >> 28, word >> 20 & 255, word & 0xFFFFF
+        self.src, self.dst = (socket.inet_ntop(socket.AF_INET6, packet[i : i + 16]) for i in (8, 24))
+        self.raw = packet[: 40 + self.length]
+        self.body = packet[40 : 40 + self.length]
+
+    def sum_of(self, body):
+        """Checksum over the pseudo header and this: 0 when the one in it is right."""
+        return cksum(self.raw[8:40] + struct.pack("!LL", len(body), self.proto) + body)
