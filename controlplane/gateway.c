@@ -127,18 +127,6 @@ static void dp_is_lost(void *ctx)
 	feed_lost(g->feed);
 }
 
-static void take_no_sa(struct gateway *g, const struct msg_no_sa *m)
-{
-	const struct tunnel *t = tunnels_by_handle(&g->tunnels, &m->tunnel);
-	struct ike_event ev = {.type = IKE_EV_ACQUIRE};
-
-	if (!t || !t->known)
-		return;
-	ev.tunnel = t->handle.slot;
-	log_debug(LOG_IKE, "tunnel=%s event=acquire", t->cfg.name);
-	(void)!ike_event(g->ike, &ev, loop_now_ms());
-}
-
 static void dp_event(void *ctx, unsigned worker, const union msg *m)
 {
 	struct gateway *g = ctx;
@@ -149,7 +137,7 @@ static void dp_event(void *ctx, unsigned worker, const union msg *m)
 
 	switch (m->hdr.type) {
 	case MSG_NO_SA:
-		take_no_sa(g, (const void *)m);
+		gateway_no_sa(g, (const void *)m);
 		break;
 	case MSG_LINK:
 		log_info(LOG_PORT, "port=%s event=link-%s",
@@ -222,6 +210,9 @@ static void look_at_touched(struct gateway *g)
 		if (!info.n_child && info.n_ike && t->peer_error[0])
 			status_settle(g->status, t->handle.slot, t->peer_error);
 		t->peer_error[0] = '\0';
+		if (t->ended && !info.n_ike)
+			resolve_failed(g->resolve, t);
+		t->ended = false;
 		/* what has an inbound half only would swallow what routes send into it */
 		up = info.n_child && (t->up_since_ms || info.n_sending);
 		if (up == !!t->up_since_ms)
@@ -489,7 +480,7 @@ int gateway_init(struct gateway *g, const struct gateway_params *p)
 	g->sadb = sadb_new(g->dp, &g->tunnels, &sadb);
 	gateway_bgp_feed(&feed);
 	g->feed = feed_new(&g->loop, g->dp, &g->tunnels, &feed);
-	g->resolve = resolve_new(&g->loop, &g->tunnels);
+	g->resolve = resolve_new(&g->loop, &g->tunnels, gateway_can_reach, g);
 	g->io.dp = g->dp;
 	g->io.input = ike_datagram;
 	g->io.ctx = g;

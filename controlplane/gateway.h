@@ -90,6 +90,12 @@ void gateway_fini(struct gateway *g);
 void gateway_stop(struct gateway *g);
 /* Read the file again; a bad one changes nothing. 0 or -EINVAL. */
 int gateway_reload(struct gateway *g);
+/* Our outer address of this family for t: the config's, or the port's first. false: there is none. */
+bool gateway_local(const struct gateway *g, const struct tunnel *t, uint8_t family, struct ip_addr *out);
+/* Is there one? ctx is the gateway. */
+bool gateway_can_reach(void *ctx, const struct tunnel *t, uint8_t family);
+/* Traffic found no SA: the core is told. */
+void gateway_no_sa(struct gateway *g, const struct msg_no_sa *m);
 /* The core's hands. */
 struct ike_env gateway_env(struct gateway *g);
 /* By hand: gwctl tunnel ... (status_ops.tunnel). */

@@ -44,15 +44,34 @@ static void env_random(void *ctx UNUSED, void *buf, size_t len)
 	}
 }
 
+bool gateway_local(const struct gateway *g, const struct tunnel *t, uint8_t family, struct ip_addr *out)
+{
+	const struct cfg_port *p = config_port(g->config, t->cfg.local.port);
+
+	*out = t->cfg.local.addr;
+	for (unsigned i = 0; out->family != family && p && i < p->n_addr; i++)
+		*out = p->addr[i].addr;
+	return out->family == family;
+}
+
+bool gateway_can_reach(void *ctx, const struct tunnel *t, uint8_t family)
+{
+	struct ip_addr local;
+
+	return gateway_local(ctx, t, family, &local);
+}
+
 /* The first message: from the tunnel's own worker, out by the route. RFC 7296 2: port 500. */
 static int env_path(void *ctx, uint32_t index, struct ike_path *out)
 {
 	struct gateway *g = ctx;
 	const struct tunnel *t = tunnels_at(&g->tunnels, index);
 
-	if (!t || t->peer.family == IP_NONE || !dp_attached(g->dp))
+	struct ip_addr local;
+
+	if (!t || t->peer.family == IP_NONE || !dp_attached(g->dp) || !gateway_local(g, t, t->peer.family, &local))
 		return -EHOSTUNREACH;
-	*out = (struct ike_path){.local = t->cfg.local.addr,
+	*out = (struct ike_path){.local = local,
 				 .remote = t->peer,
 				 .local_port = 500,
 				 .remote_port = 500,
@@ -183,6 +202,8 @@ static void env_notice(void *ctx, const struct ike_notice *n)
 		list_add_tail(&g->touched, &t->touched);
 	if (n->kind == IKE_NOTICE_PEER_ERROR) /* the end of an attempt, if the IKE SA is up and has no child then */
 		snprintf(t->peer_error, sizeof(t->peer_error), "%s", n->cause);
+	if (n->kind == IKE_NOTICE_FAILED || n->kind == IKE_NOTICE_IKE_DOWN)
+		t->ended = true;
 	if (n->kind == IKE_NOTICE_CHILD_UP)
 		status_settle(g->status, n->tunnel, NULL);
 	if (n->kind != IKE_NOTICE_FAILED)
@@ -210,4 +231,30 @@ struct ike_env gateway_env(struct gateway *g)
 				.notice = env_notice,
 				.child_rx_packets = env_child_rx_packets,
 				.child_tx_packets = env_child_tx_packets};
+}
+
+/* ---- news for the core ---- */
+
+static struct ip_prefix host_of(uint8_t family, const uint8_t *addr)
+{
+	return (struct ip_prefix){.addr = ip_from_bytes(family, addr), .len = (uint8_t)(ip_size(family) * 8)};
+}
+
+void gateway_no_sa(struct gateway *g, const struct msg_no_sa *m)
+{
+	const struct tunnel *t = tunnels_by_handle(&g->tunnels, &m->tunnel);
+	struct ike_event ev = {.type = IKE_EV_ACQUIRE, .child = m->child, .has_ts = true};
+
+	if (!t || !t->known)
+		return;
+	ev.ts = (struct cfg_ts){.local = host_of(m->family, m->src),
+				.remote = host_of(m->family, m->dst),
+				.protocol = m->proto,
+				.local_port_lo = m->src_port,
+				.local_port_hi = m->src_port,
+				.remote_port_lo = m->dst_port,
+				.remote_port_hi = m->dst_port};
+	ev.tunnel = t->handle.slot;
+	log_debug(LOG_IKE, "tunnel=%s event=acquire child=%u", t->cfg.name, m->child);
+	(void)!ike_event(g->ike, &ev, loop_now_ms());
 }

@@ -92,7 +92,7 @@ static void add_answered(void *ctx, uint64_t arg, int status)
 	if (!status) {
 		h->state = HALF_READY;
 		if (dir == MSG_DIR_OUT)
-			sadb_drop_orphans(s, p->tunnel);
+			sadb_pair_outdo(s, p->tunnel);
 		sadb_pair_event(s, p, dir == MSG_DIR_IN ? IKE_EV_IN_READY : IKE_EV_OUT_READY, 0);
 		return;
 	}
@@ -122,6 +122,7 @@ int sadb_install(struct sadb *s, const struct ike_child_half *h, unsigned dir)
 	if (!p->half[!dir].used)
 		p->worker = p->tunnel->worker;
 	p->path = h->path;
+	p->child = h->child;
 	if (dir == MSG_DIR_OUT)
 		p->spi_out = h->spi;
 	rc = sadb_pair_msg(s, p, h, dir, (struct msg_sa_add *)(void *)&m);

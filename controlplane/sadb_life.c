@@ -39,6 +39,7 @@ static void stop_again(struct sadb *s)
 
 void sadb_sweep(struct sadb *s)
 {
+	sadb_pair_wane(s);
 	if (!s->unsent || !dp_attached(s->dp))
 		return;
 	s->unsent = false;

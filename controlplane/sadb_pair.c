@@ -158,6 +158,60 @@ void sadb_pair_event(struct sadb *s, const struct pair *p, enum ike_event_type t
 	s->ops.event(s->ops.ctx, &ev);
 }
 
+/* ---- what a former control plane has left ---- */
+
+/* Children that traffic has not asked for yet may never come: what is left for them goes after so many sweeps. */
+enum { ORPHAN_SWEEPS = 30 };
+
+static bool all_send(const struct tunnel *t)
+{
+	unsigned n = t->cfg.children == CFG_CHILDREN_PER_SELECTOR && t->cfg.n_ts ? t->cfg.n_ts : 1, have = 0;
+
+	list_each (e, (struct list *)&t->pairs) {
+		const struct pair *p = list_entry(e, struct pair, link);
+
+		if (!p->orphan && p->half[MSG_DIR_OUT].state == HALF_READY)
+			have |= 1u << p->child;
+	}
+	return have == (1u << n) - 1;
+}
+
+void sadb_pair_outdo(struct sadb *s, struct tunnel *t)
+{
+	if (all_send(t)) {
+		sadb_drop_orphans(s, t);
+		return;
+	}
+	list_each (e, &t->pairs) {
+		struct pair *p = list_entry(e, struct pair, link);
+
+		if (!p->orphan || p->orphan_left)
+			continue;
+		p->orphan_left = ORPHAN_SWEEPS;
+		s->waning = true;
+	}
+}
+
+void sadb_pair_wane(struct sadb *s)
+{
+	if (!s->waning || !dp_attached(s->dp))
+		return;
+	s->waning = false;
+	for (uint32_t i = 0; i < s->n_slots; i++) {
+		struct pair *p = s->slot[i];
+
+		if (!p || !p->orphan_left)
+			continue;
+		if (--p->orphan_left) {
+			s->waning = true;
+			continue;
+		}
+		for (unsigned d = 0; d < 2 && s->slot[i]; d++)
+			if (p->half[d].state == HALF_READY)
+				sadb_pair_stop(s, p, d);
+	}
+}
+
 static void stop_answered(void *ctx, uint64_t arg, int status)
 {
 	struct sadb *s = ctx;

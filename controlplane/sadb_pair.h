@@ -18,8 +18,10 @@ struct pair {
 	struct msg_handle handle; /* of both halves */
 	uint32_t spi_in, spi_out; /* host order; 0: not known yet */
 	uint8_t worker;
-	bool named;  /* the core still knows it */
-	bool orphan; /* a former control plane's */
+	bool named;          /* the core still knows it */
+	bool orphan;         /* a former control plane's */
+	uint8_t child;       /* of its tunnel; an orphan's is not known */
+	uint8_t orphan_left; /* sweeps until it is stopped; 0: not yet decided */
 	struct ike_path path;
 	struct half half[2]; /* MSG_DIR_* */
 };
@@ -36,6 +38,7 @@ struct sadb {
 	unsigned lists_out; /* SA_LIST without answer */
 	bool listed;        /* we know what lives in this life of the data plane */
 	bool unsent;        /* some half's stop could not be sent */
+	bool waning;        /* some orphan has sweeps left */
 	struct tunnel nobody;
 };
 
@@ -56,6 +59,10 @@ void sadb_pair_requeue(struct sadb *s);
 void sadb_pair_refresh(struct sadb *s, struct pair *p, unsigned dir);
 /* The half has ended: its counters are final and go to the tunnel's sum. One log line. */
 void sadb_pair_gone(struct sadb *s, struct pair *p, unsigned dir, const char *how);
+/* A pair of ours can send: its tunnel's orphans go, at once where all its children can, else after a while. */
+void sadb_pair_outdo(struct sadb *s, struct tunnel *t);
+/* Once a second: orphans whose time is up. */
+void sadb_pair_wane(struct sadb *s);
 /* Stop a half in the data plane. */
 void sadb_pair_stop(struct sadb *s, struct pair *p, unsigned dir);
 /* Tell the core; an orphan has nobody to tell. */

@@ -93,6 +93,12 @@ static const char *tunnel_state(const struct tunnel *t, const struct ike_tunnel_
 	return i->wanted ? "connecting" : "down";
 }
 
+/* How many it has when all are up. */
+static unsigned n_children(const struct tunnel *t)
+{
+	return t->cfg.children == CFG_CHILDREN_PER_SELECTOR && t->cfg.n_ts ? t->cfg.n_ts : 1;
+}
+
 static json_t *tunnel_row(struct gateway *g, const struct tunnel *t)
 {
 	struct ike_tunnel_info info = {0};
@@ -117,6 +123,8 @@ static json_t *tunnel_row(struct gateway *g, const struct tunnel *t)
 		set_str(o, "peer", t->cfg.remote.name[0] ? t->cfg.remote.name : "any");
 	set_u64(o, "ike_sas", info.n_ike);
 	set_u64(o, "child_sas", info.n_child);
+	set_u64(o, "children", n_children(t));
+	set_u64(o, "children_up", (unsigned)__builtin_popcount(info.sending));
 	set_u64(o, "in_packets", c[MSG_DIR_IN].packets);
 	set_u64(o, "in_octets", c[MSG_DIR_IN].octets);
 	set_u64(o, "out_packets", c[MSG_DIR_OUT].packets);
@@ -245,6 +253,7 @@ static bool child_row(void *arg, const struct ike_child_info *i)
 	    !sadb_counters(w->g->sadb, i->spi_in, MSG_DIR_OUT, &out))
 		log_debug(LOG_MGMT, "spi_in=0x%08x cause=\"no counters yet\"", i->spi_in);
 	set_str(o, "tunnel", tunnels_name(&w->g->tunnels, i->tunnel));
+	set_u64(o, "child", i->child);
 	set_u64(o, "ike_serial", i->ike_serial);
 	set_str(o, "state", ike_child_state_name(i->state));
 	set_str(o, "role", i->initiator ? "initiator" : "responder");

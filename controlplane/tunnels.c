@@ -84,6 +84,8 @@ static void take_cfg(struct tunnel *t, const struct cfg_tunnel *cfg)
 	if (!same_peer) {
 		t->peer = cfg->remote.addr;
 		t->resolved = false;
+		t->n_name_addr = t->name_at = 0;
+		t->asked_ms = 0;
 	}
 }
 

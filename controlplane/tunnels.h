@@ -14,16 +14,22 @@
 #include "config/config.h"
 #include "ring/msg.h"
 
+enum { TUNNELS_ADDRS_MAX = 8 };
+
 struct tunnel {
 	struct cfg_tunnel cfg; /* ours; cfg.psk points to psk or is NULL; cfg.certs is held */
 	struct secret psk;
-	struct msg_handle handle;       /* slot: the index */
-	uint16_t port;                  /* index in the config; UINT16_MAX: by the route */
-	uint8_t worker;                 /* owner; PLACE_NONE before the data plane has come */
-	bool wanted;                    /* in the current config */
-	bool known;                     /* to the IKE core */
-	bool stale;                     /* the IKE core has an older config, or none */
-	bool resolved;                  /* remote.name has an address */
+	struct msg_handle handle;     /* slot: the index */
+	uint16_t port;                /* index in the config; UINT16_MAX: by the route */
+	uint8_t worker;               /* owner; PLACE_NONE before the data plane has come */
+	bool wanted;                  /* in the current config */
+	bool known;                   /* to the IKE core */
+	bool stale;                   /* the IKE core has an older config, or none */
+	bool resolved;                /* remote.name has an address */
+	bool asking;                  /* resolve's: a question is under way */
+	uint8_t n_name_addr, name_at; /* resolve's: what the name stands for, and which of them peer is */
+	struct ip_addr name_addr[TUNNELS_ADDRS_MAX];
+	uint64_t asked_ms;              /* resolve's: when it was asked for last; 0: never */
 	struct ip_addr peer;            /* the configured or resolved address; IP_NONE: any, or not resolved yet */
 	uint64_t up_since_ms;           /* 0: no child */
 	struct msg_sa_counters gone[2]; /* MSG_DIR_*: sums of SAs that have ended */
@@ -32,6 +38,7 @@ struct tunnel {
 	uint32_t nexthop;               /* feed's count of next hops that name it; 0: it can go */
 	bool has_child;                 /* feed's: it can carry traffic (feed_tunnel_up) */
 	char peer_error[256];           /* of this turn; "": none */
+	bool ended;                     /* in this turn an IKE SA of it has ended, or an attempt */
 	struct list touched;            /* in the gateway's list of tunnels to look at before the next wait */
 	struct tunnel *next_name;       /* in its hash bucket */
 };

@@ -444,6 +444,7 @@ static void start(struct ike *k, struct ike_tunnel *t)
 		if (!t->last_error[0])
 			notice_failed(k, t->index, NULL,
 				      "the peer has no address yet: remote.address is `any` or not resolved");
+		t->attempts = 0; /* nothing was tried, so nobody is spared by a longer pause */
 		tunnel_failed(k, t, "the peer has no address yet: remote.address is `any` or not resolved");
 		return;
 	}
