@@ -75,8 +75,8 @@ struct ike_tunnel {
 	char last_error[256];
 	struct ike_want *want; /* [n_want], which never shrinks */
 	unsigned n_want, n_children;
-	struct list sas;     /* ike_sa.in_tunnel */
-	struct list by_addr; /* in ike.by_addr[] */
+	struct list sas;          /* ike_sa.in_tunnel */
+	struct list by_addr;      /* in ike.by_addr[] */
 	struct cert_creds *creds; /* counted; NULL: PSK */
 };
 

@@ -58,16 +58,16 @@ struct ike_child_half {
 };
 
 /* What happened, for the log and the status history. Strings are lent and already escaped. */
-#define IKE_NOTICES(X)                               \
-	X(IKE_NOTICE_IKE_UP, "ike-up")               \
-	X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed")     \
-	X(IKE_NOTICE_IKE_DOWN, "ike-down")           \
-	X(IKE_NOTICE_CHILD_UP, "child-up")           \
-	X(IKE_NOTICE_CHILD_SENDS, "child-sends")     \
-	X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed") \
-	X(IKE_NOTICE_CHILD_DOWN, "child-down")       \
-	X(IKE_NOTICE_FAILED, "failed")               \
-	X(IKE_NOTICE_WEAK, "weak-algorithm") /* in use: told once for each tunnel */ \
+#define IKE_NOTICES(X)                                                                 \
+	X(IKE_NOTICE_IKE_UP, "ike-up")                                                 \
+	X(IKE_NOTICE_IKE_REKEYED, "ike-rekeyed")                                       \
+	X(IKE_NOTICE_IKE_DOWN, "ike-down")                                             \
+	X(IKE_NOTICE_CHILD_UP, "child-up")                                             \
+	X(IKE_NOTICE_CHILD_SENDS, "child-sends")                                       \
+	X(IKE_NOTICE_CHILD_REKEYED, "child-rekeyed")                                   \
+	X(IKE_NOTICE_CHILD_DOWN, "child-down")                                         \
+	X(IKE_NOTICE_FAILED, "failed")                                                 \
+	X(IKE_NOTICE_WEAK, "weak-algorithm")   /* in use: told once for each tunnel */ \
 	X(IKE_NOTICE_PEER_ERROR, "peer-error") /* a bad peer or message: cause and remedy */
 XLIST_ENUM(ike_notice_kind, IKE_NOTICE_N, IKE_NOTICES);
 const char *ike_notice_name(unsigned v);

@@ -380,8 +380,8 @@ static void cut_smaller(struct ike *k, struct ike_sa *sa)
 
 	if (sends != FRAG_SMALLER_AT || !sa->frag.on || sa->state == IKE_SA_INIT)
 		return;
-	msgs = frag_smaller(&sa->frag, &sa->path, out->msg, out->len, &sa->sk_out, &k->env, k->out, k->text, IKE_MSG_MAX,
-			    &len);
+	msgs = frag_smaller(&sa->frag, &sa->path, out->msg, out->len, &sa->sk_out, &k->env, k->out, k->text,
+			    IKE_MSG_MAX, &len);
 	if (!msgs)
 		return;
 	msgid_out_sent(&sa->mid, msgs, len, k->limits.retransmit_ms, k->now_ms);

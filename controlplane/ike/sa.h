@@ -23,9 +23,9 @@ struct sa_birth {
 	struct ike_nonce ni, nr;
 	uint8_t cookie[COOKIE_MAX]; /* initiator: to be repeated (2.6) */
 	uint8_t cookie_len;
-	unsigned corrections; /* COOKIE and INVALID_KE_PAYLOAD followed so far */
+	unsigned corrections;              /* COOKIE and INVALID_KE_PAYLOAD followed so far */
 	unsigned hashes_ours, hashes_peer; /* SIGNATURE_HASH_ALGORITHMS as announced (RFC 7427 4); 0: not at all */
-	char refusal[192];    /* what an unauthenticated error said (2.21.1); "" */
+	char refusal[192];                 /* what an unauthenticated error said (2.21.1); "" */
 };
 
 struct ike_sa {
@@ -49,7 +49,7 @@ struct ike_sa {
 	struct sa_birth *birth;
 
 	struct msgid mid;
-	struct frag frag; /* RFC 7383 */
+	struct frag frag;          /* RFC 7383 */
 	struct xchg *x_out, *x_in; /* our exchange, the peer's; NULL: none */
 	struct list tasks;         /* requests to come: xchg.h */
 	unsigned n_tasks;
