@@ -22,6 +22,9 @@ enum {
 	TRAILER = 2,    /* pad length, next header */
 	FRAME_HDR = 14, /* what neigh_rewrite() puts in front */
 	OUTER_TTL = 64,
+	/* what any SA needs */
+	FRONT_MAX = FRAME_HDR + IP6_HDR + UDP_HDR + sizeof(struct rte_esp_hdr) + CRYPTO_IV_MAX,
+	BEHIND_MAX = CRYPTO_ALIGN_MAX - 1 + TRAILER + CRYPTO_ICV_MAX,
 };
 
 /* Traffic for a child that has no TX SA: ask for one, once a second and child. RFC 4301 5.1 */
@@ -362,13 +365,20 @@ static __rte_noinline void wrap_rare(struct worker *w, const struct sa_out *s, s
 	b->udp6 = (uint16_t)(b->udp6 + ((s->flags & (SA_V6 | SA_ENCAP)) == (SA_V6 | SA_ENCAP)));
 }
 
-static inline bool room(const struct rte_mbuf *m, const struct sa_out *s)
+/* Exactly as much as this SA's packets need. */
+static __rte_noinline bool room_exact(const struct rte_mbuf *m, const struct sa_out *s)
 {
 	unsigned front = FRAME_HDR + (s->flags & SA_FAST ? IP_HDR : IP6_HDR) + (s->flags & SA_ENCAP ? UDP_HDR : 0) +
 			 sizeof(struct rte_esp_hdr) + s->iv_len;
 	unsigned behind = s->align - 1u + TRAILER + s->icv_len;
 
 	return m->data_off >= front && (unsigned)m->buf_len - m->data_off - m->data_len >= behind;
+}
+
+static inline bool room(const struct rte_mbuf *m, const struct sa_out *s)
+{
+	return likely(m->data_off >= FRONT_MAX && m->buf_len - m->data_off - m->data_len >= BEHIND_MAX) ||
+	       room_exact(m, s);
 }
 
 static inline uint8_t outer_flags(const struct sa_out *s)
@@ -394,11 +404,13 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 		} else {
 			s->seq = seq;
 			octets += m[i]->data_len;
-			if (likely(s->flags & SA_FAST && !pkt_is_v6(m[i])))
+			if (likely(s->flags & SA_FAST && !pkt_is_v6(m[i]))) {
 				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat);
-			else
+				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER};
+			} else {
 				wrap_rare(w, s, m[i], seq, b, kept);
-			*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = outer_flags(s)};
+				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = outer_flags(s)};
+			}
 			b->m[kept] = m[i];
 			b->sa[kept++] = s;
 		}
