@@ -58,7 +58,7 @@ static const struct sa_cold *sa_towards(struct worker *w, struct ip6 addr)
 		nh = fib_leg(w->fib, nh, 0, &slot);
 	if (nh.kind != FIB_TUNNEL || sad_owner_tunnel(w->sad, nh.arg) != w->id)
 		return NULL;
-	slot = atomic_load_explicit(&w->sad->tunnel[nh.arg].tx, memory_order_relaxed);
+	slot = sad_tunnel_tx(w->sad, nh.arg);
 	return slot == SAD_NO_SLOT ? NULL : &w->sad->cold_out[slot];
 }
 
