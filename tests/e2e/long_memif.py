@@ -110,7 +110,7 @@ def test_nothing_is_lost(s):
 def test_a_killed_client_comes_back(s):
     mac = s.port(s.right)["mac"]
     for _ in range(3):  # under traffic: its memory goes while the other end's worker reads it
-        flood = s.a.start("flood", "ping", "-q", "-i", "0.001", "-s", "600", HOST_B)
+        flood = s.a.start("flood", "ping", "-q", "-i", "0.001", "-s", "600", HOST_B, peer=True)
         s.right.dataplane.kill()
         wait_for("the server's end sees it", lambda: not s.port(s.left)["up"], 10)
         s.left.dataplane.check()
@@ -123,7 +123,7 @@ def test_a_killed_client_comes_back(s):
 
 def test_a_killed_server_comes_back_over_its_stale_socket(s):
     for _ in range(2):
-        flood = s.b.start("flood", "ping", "-q", "-i", "0.001", "-s", "600", HOST_A)
+        flood = s.b.start("flood", "ping", "-q", "-i", "0.001", "-s", "600", HOST_A, peer=True)
         s.left.dataplane.kill()
         wait_for("the client's end sees it", lambda: not s.port(s.right)["up"], 10)
         s.right.dataplane.check()
