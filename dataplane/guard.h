@@ -1,8 +1,9 @@
 /* Keeps the kernel away from frames of an AF_PACKET port.
  *
- * The kernel sees every frame of the interface as well and would answer in the gateway's place: ARP, port unreachable, TCP
- * resets. An nftables chain at the interface's ingress hook drops them behind AF_PACKET's tap. The interface's addresses
- * are left alone. One gateway per interface: an abstract Unix socket named after it (gone with its process, whatever
+ * The kernel sees every frame of the interface as well and would answer in the gateway's place: ARP, neighbour discovery, port
+ * unreachable, TCP resets. An nftables chain at the interface's ingress hook drops them behind AF_PACKET's tap. The interface's addresses
+ * are left alone. So is its IPv6: the kernel hears no solicitation and no router, and what it says by itself when the link comes up (it
+ * looks for duplicates of its link-local address and for routers) is of the same MAC and changes nothing. One gateway per interface: an abstract Unix socket named after it (gone with its process, whatever
  * kills that) is the lock, so a chain of ours on an interface whose lock is free is a leftover, and goes.
  * Main thread; needs CAP_NET_ADMIN. No DPDK in here.
  */

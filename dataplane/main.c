@@ -28,6 +28,7 @@
 #include "dataplane/fib.h"
 #include "dataplane/guard.h"
 #include "dataplane/handoff.h"
+#include "dataplane/mcast.h"
 #include "dataplane/neigh.h"
 #include "dataplane/onlink.h"
 #include "dataplane/pool.h"
@@ -56,6 +57,7 @@ struct gateway {
 	struct port_set ports;
 	struct guard guard;
 	struct tundev tundev;
+	int mcast; /* descriptor */
 	struct eal_args eal;
 	bool eal_up;
 	struct rte_mempool *pool;
@@ -250,6 +252,10 @@ static int start_host(struct gateway *g)
 		ret = guard_on(&g->guard, &g->ports, g->opt.run_dir, g->why, WHY);
 	if (!ret)
 		ret = port_prepare(&g->ports, g->why, WHY);
+	if (!ret && (g->mcast = mcast_join(&g->ports)) < 0) {
+		ret = g->mcast;
+		snprintf(g->why, WHY, "ports: the groups of their IPv6 addresses are refused: %s", err_str(ret));
+	}
 	if (!ret)
 		ret = start_tun(g);
 	if (!ret && (ret = privs_early((port_any(&g->ports, PORT_AF_XDP) ? PRIVS_XDP : 0) |
@@ -411,6 +417,16 @@ static int start_ctl(struct gateway *g)
 	return c->signals < 0 || c->bell < 0 ? -errno : 0;
 }
 
+static void filters(const struct port_set *ports)
+{
+	for (uint16_t i = 0; i < ports->n; i++)
+		if (ports->p[i].kind == PORT_PCI && mcast_filter(&ports->p[i]))
+			log_warn(LOG_PORT,
+				 "port=%s event=no-multicast cause=\"the device takes no groups; IPv6 neighbours may "
+				 "not find us\"",
+				 ports->p[i].cfg->name);
+}
+
 static int start(struct gateway *g)
 {
 	int ret = start_ctl(g);
@@ -421,6 +437,8 @@ static int start(struct gateway *g)
 		ret = start_tables(g);
 	if (!ret)
 		ret = port_open(&g->ports, (uint16_t)g->cfg->dataplane.n_workers, g->pool, g->why, WHY);
+	if (!ret)
+		filters(&g->ports);
 	if (!ret)
 		ret = start_workers(g);
 	return ret;
@@ -460,6 +478,8 @@ static void end(struct gateway *g)
 		eal_stop();
 	}
 	tundev_close(&g->tundev);
+	if (g->mcast > 0)
+		close(g->mcast);
 	guard_off(&g->guard);
 	attach_fini(&g->ctl.attach);
 	port_fini(&g->ports);
