@@ -14,6 +14,8 @@
 
 #include "dataplane/esp_out.h"
 #include "dataplane/fib.h"
+#include "dataplane/fib6.h"
+#include "dataplane/ip6.h"
 #include "dataplane/handoff.h"
 #include "dataplane/neigh.h"
 #include "dataplane/pkt.h"
@@ -21,13 +23,17 @@
 #include "dataplane/punt.h"
 #include "dataplane/sad.h"
 
-enum { ETH = 14, RING = BED_MBUFS_MAX * 2, NH_GATEWAY = BED_TUNNELS_MAX };
+enum { ETH = 14, BED_TUNNELS6 = 1000, RING = BED_MBUFS_MAX * 2, NH_GATEWAY = BED_TUNNELS_MAX, NH_GATEWAY6, NH_N };
 
 #define WAN_ADDR 0xc0000201u
 #define GATEWAY  0xc00002feu
 #define PEER     0xc6336407u
 #define LAN_ADDR 0x0a010001u
 #define LAN_HOST 0x0a010009u
+
+static const struct ip6 wan6 = {0x20010db800000000, 1}, gateway6 = {0x20010db800000000, 0xfe},
+			peer6 = {0x20010db800ff0000, 7};
+static const struct ip6 lan6 = {0x20010db800010000, 1}, lan_host6 = {0x20010db800010000, 9};
 
 struct bed bed;
 static struct rte_mempool *pool;
@@ -95,13 +101,17 @@ static void port(uint16_t i, const char *name)
 	memcpy(p->mac, mac_ours[i], 6);
 	atomic_init(&p->up, true);
 	p->addr_be = rte_cpu_to_be_32(i == BED_WAN ? WAN_ADDR : LAN_ADDR);
+	p->addr6 = i == BED_WAN ? wan6 : lan6;
 }
 
-static void neighbour(uint16_t i, uint32_t addr)
+static void neighbour(uint16_t i, uint32_t addr, struct ip6 addr6)
 {
 	struct neigh_place *p =
 		neigh_add(bed.w->neigh, &(struct neigh_who){.port = i, .addr_be = rte_cpu_to_be_32(addr)});
+	struct neigh_place *six = neigh_add(bed.w->neigh, &(struct neigh_who){.port = i, .six = true, .addr6 = addr6});
 
+	must(six != NULL, "a neighbour");
+	atomic_store(&six->mac, neigh_mac_pack(mac_theirs[i]));
 	must(p != NULL, "a neighbour");
 	atomic_store(&p->mac, neigh_mac_pack(mac_theirs[i]));
 }
@@ -114,6 +124,27 @@ static void route(struct fib *f, uint32_t addr, uint8_t plen, uint32_t nh)
 static uint32_t tunnel_net(uint32_t t)
 {
 	return 0x0a800000u + (t << 8);
+}
+
+static struct ip6 tunnel_net6(uint32_t t)
+{
+	return (struct ip6){0x20010db800000000 | (uint64_t)(0x8000 + t) << 16, 0};
+}
+
+static void routes6(void)
+{
+	struct fib *f = bed.w->fib;
+	struct msg_nexthop via = {
+		.id = NH_GATEWAY6, .n = 1, .leg[0] = {.kind = MSG_NH_PORT, .family = 6, .port = BED_WAN}};
+
+	ip6_put(via.leg[0].via, gateway6);
+	must(!fib6_own_set(f, wan6, 128, FIB_LOCAL, 0) && !fib6_own_set(f, lan6, 128, FIB_LOCAL, 0) &&
+		     !fib6_own_set(f, (struct ip6){wan6.hi, 0}, 64, FIB_PORT, BED_WAN) &&
+		     !fib6_own_set(f, (struct ip6){lan6.hi, 0}, 64, FIB_PORT, BED_LAN) && !fib_nexthop_set(f, &via) &&
+		     !fib6_set(f, (struct ip6){peer6.hi, 0}, 48, NH_GATEWAY6),
+	     "the IPv6 routes");
+	for (uint32_t t = 0; t < BED_TUNNELS6; t++)
+		must(fib6_set(f, tunnel_net6(t), 48, t) == 0, "an IPv6 route");
 }
 
 static void routes(void)
@@ -145,7 +176,7 @@ void bed_start(void)
 	eal();
 	bed.w = w = rte_zmalloc("worker", sizeof(*w), 64);
 	must(w != NULL, "a worker");
-	bed_suite(MSG_ENCR_AES256_GCM16, MSG_INTEG_NONE, false);
+	bed_kind(MSG_ENCR_AES256_GCM16, MSG_INTEG_NONE, 4);
 	w->n_workers = 1;
 	w->n_ports = BED_PORTS;
 	pool = pool_new("bench", BED_MBUFS_MAX + 511, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
@@ -154,8 +185,10 @@ void bed_start(void)
 	must(worker_init(w, 0, &why) == 0, why);
 	port(BED_WAN, "wan");
 	port(BED_LAN, "lan");
-	w->fib = fib_new(&(struct fib_params){
-		.routes_max = BED_TUNNELS_MAX + 64, .n_nexthops = BED_TUNNELS_MAX + 1, .n_ports = BED_PORTS});
+	w->fib = fib_new(&(struct fib_params){.routes_max = BED_TUNNELS_MAX + 64,
+					      .routes6_max = BED_TUNNELS6 + 64,
+					      .n_nexthops = NH_N,
+					      .n_ports = BED_PORTS});
 	w->neigh = neigh_new(1, SOCKET_ID_ANY);
 	w->handoff = handoff_new(1, SOCKET_ID_ANY);
 	w->punt = punt_new(w, SOCKET_ID_ANY);
@@ -165,8 +198,9 @@ void bed_start(void)
 	must(w->fib && w->neigh && w->handoff && w->punt && w->stats && w->sa_stats && bed.frame, "the tables");
 	w->bell = w->bell_control = -1;
 	routes();
-	neighbour(BED_WAN, GATEWAY);
-	neighbour(BED_LAN, LAN_HOST);
+	routes6();
+	neighbour(BED_WAN, GATEWAY, gateway6);
+	neighbour(BED_LAN, LAN_HOST, lan_host6);
 }
 
 /* ---- one row ---- */
@@ -187,7 +221,6 @@ static void install(uint32_t t, bool as_peer)
 				.spi = spi_make(t, 0x5a5a5a5a),
 				.encr = bed.encr,
 				.integ = bed.integ,
-				.flags = bed.esn ? MSG_SA_ESN : 0,
 				.family = 4,
 				.n_ts = 1,
 				.local = {192, 0, 2, 1},
@@ -201,6 +234,14 @@ static void install(uint32_t t, bool as_peer)
 				.ts = {{.local = any, .remote = any, .family = 4}}};
 	struct msg_sa_add out;
 
+	if (bed.family == 6) {
+		tunnel.family = in.family = in.ts[0].family = 6;
+		memset(in.ts[0].local.hi, 255, 16);
+		memset(in.ts[0].remote.hi, 255, 16);
+		ip6_put(tunnel.local, wan6);
+		ip6_put(in.local, wan6);
+		ip6_put(in.remote, peer6);
+	}
 	for (unsigned i = 0; i < in.key_len; i++)
 		in.key[i] = (uint8_t)(i * 7 + t * 13 + (t >> 8));
 	out = in;
@@ -211,6 +252,30 @@ static void install(uint32_t t, bool as_peer)
 	must(sad_tunnel_set(bed.w->sad, &tunnel, 1) == 0 && sad_add_in(bed.w, &in) == 0 &&
 		     sad_add_out(bed.w, &out) == 0,
 	     "an SA");
+}
+
+/* The IPv6 one. */
+static void write_clear6(uint8_t *frame, uint16_t port_in, struct ip6 src, struct ip6 dst)
+{
+	uint8_t *ip = frame + ETH;
+	struct rte_udp_hdr *udp = (void *)(ip + 40);
+
+	memcpy(frame, mac_ours[port_in], 6);
+	memcpy(frame + 6, mac_theirs[port_in], 6);
+	frame[12] = 0x86;
+	frame[13] = 0xdd;
+	memset(ip, 0, 40);
+	ip[0] = 0x60;
+	ip[4] = (uint8_t)((bed.len - 40) >> 8);
+	ip[5] = (uint8_t)(bed.len - 40);
+	ip[6] = IPPROTO_UDP;
+	ip[7] = 64;
+	ip6_put(ip + 8, src);
+	ip6_put(ip + 24, dst);
+	*udp = (struct rte_udp_hdr){.src_port = RTE_BE16(1000),
+				    .dst_port = RTE_BE16(2000),
+				    .dgram_len = rte_cpu_to_be_16((uint16_t)(bed.len - 40)),
+				    .dgram_cksum = 0xffff};
 }
 
 /* The inner packet, or the clear one, with its Ethernet header. */
@@ -236,6 +301,19 @@ static void write_clear(uint8_t *frame, uint16_t port_in, uint32_t src, uint32_t
 				    .dgram_len = rte_cpu_to_be_16((uint16_t)(bed.len - 20))};
 }
 
+/* Between the LAN host and a host behind a tunnel, the way of a packet that comes in by this port. */
+static void inner(uint8_t *frame, uint16_t port_in, uint32_t tunnel)
+{
+	const struct ip6 far6 = {tunnel_net6(tunnel).hi, 5};
+	const uint32_t far = tunnel_net(tunnel) + 5;
+	const bool out = port_in == BED_LAN;
+
+	if (bed.family == 6)
+		write_clear6(frame, port_in, out ? lan_host6 : far6, out ? far6 : lan_host6);
+	else
+		write_clear(frame, port_in, out ? LAN_HOST : far, out ? far : LAN_HOST);
+}
+
 static void set_data(struct rte_mbuf *m, uint16_t len)
 {
 	m->data_off = RTE_PKTMBUF_HEADROOM;
@@ -252,9 +330,9 @@ static void seal(uint32_t i, uint32_t tunnel)
 	struct sa_out *sa[1];
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
-	write_clear(p, BED_WAN, tunnel_net(tunnel) + 5, LAN_HOST);
+	inner(p, BED_WAN, tunnel);
 	rte_pktmbuf_adj(m, ETH);
-	*pkt_of(m) = (struct pkt){.kind = PKT_TUNNEL, .next = tunnel};
+	*pkt_of(m) = (struct pkt){.kind = PKT_TUNNEL, .next = tunnel, .flags = bed.family == 6 ? PKT_V6 : 0};
 	vec_push(&w->enc, m);
 	esp_out_lookup(w);
 	must(w->ready.n == 1, "an ESP packet");
@@ -266,8 +344,8 @@ static void seal(uint32_t i, uint32_t tunnel)
 	p = (uint8_t *)rte_pktmbuf_prepend(m, ETH);
 	memcpy(p, mac_ours[BED_WAN], 6);
 	memcpy(p + 6, mac_theirs[BED_WAN], 6);
-	p[12] = 8;
-	p[13] = 0;
+	p[12] = bed.family == 6 ? 0x86 : 8;
+	p[13] = bed.family == 6 ? 0xdd : 0;
 	bed.frame_len = m->data_len;
 	memcpy(bed.frame[i], p, m->data_len);
 }
@@ -283,11 +361,11 @@ static void shuffle(void)
 	}
 }
 
-void bed_suite(uint8_t encr, uint8_t integ, bool esn)
+void bed_kind(uint8_t encr, uint8_t integ, uint8_t family)
 {
 	bed.encr = encr;
 	bed.integ = integ;
-	bed.esn = esn;
+	bed.family = family;
 }
 
 void bed_set(enum bed_dir dir, uint16_t len, uint32_t tunnels, uint32_t n)
@@ -341,7 +419,7 @@ void bed_restore(void)
 		if (bed.dir == BED_DECRYPT)
 			memcpy(p, bed.frame[i], bed.frame_len);
 		else if (bed.dir == BED_ENCRYPT)
-			write_clear(p, BED_LAN, LAN_HOST, tunnel_net((uint32_t)rte_rand_max(bed.tunnels)) + 5);
+			inner(p, BED_LAN, (uint32_t)rte_rand_max(bed.tunnels));
 		else
 			write_clear(p, BED_LAN, LAN_HOST, PEER);
 	}

@@ -2,6 +2,7 @@
  *
  *   LAN 10.1.0.0/16 -- lan [worker] wan -- gateway 192.0.2.254 -- peer 198.51.100.7
  *   tunnel t: 10.(128 + t / 256).(t % 256).0/24 behind the peer
+ *   The same in IPv6: 2001:db8:1::/64, 2001:db8::/64, 2001:db8:ff::7, 2001:db8:(8000 + t)::/48.
  *
  * The stages are the product's own objects. One thread; EAL without hugepages unless there are some.
  */
@@ -24,7 +25,7 @@ struct bed {
 	enum bed_dir dir;
 	uint16_t len;        /* octets of the inner packet */
 	uint8_t encr, integ; /* the SAs' (ring/msg.h) */
-	bool esn;
+	uint8_t family;      /* inside and outside */
 	uint32_t tunnels;
 	uint32_t n;                        /* packets */
 	struct rte_mbuf *m[BED_MBUFS_MAX]; /* in the order of arrival */
@@ -36,8 +37,8 @@ extern struct bed bed;
 
 /* EAL, ports, FIB, neighbours. The process ends with a line when that fails. */
 void bed_start(void);
-/* What the SAs of the next rows are; before that AES-256-GCM without ESN. */
-void bed_suite(uint8_t encr, uint8_t integ, bool esn);
+/* What the SAs of the next rows are; before that AES-256-GCM and IPv4. */
+void bed_kind(uint8_t encr, uint8_t integ, uint8_t family);
 /* Tunnels and packets for one row: n packets of len octets (inner IP) over so many tunnels in random order. */
 void bed_set(enum bed_dir dir, uint16_t len, uint32_t tunnels, uint32_t n);
 void bed_clear(void);

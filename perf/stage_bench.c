@@ -53,6 +53,7 @@ struct row {
 	uint16_t len;
 	uint32_t tunnels, mbufs;
 	enum crypto_suite suite;
+	uint8_t family;   /* inside and outside */
 	double chain, io; /* cycles per packet; chain: with I/O */
 	double ref;       /* what the library's own calls cost; 0: it was not asked */
 	double stage[ST_N];
@@ -228,7 +229,7 @@ static void measure(struct row *r, uint32_t packets)
 	struct clock c;
 
 	passes = passes > PASSES_MAX ? PASSES_MAX : passes < 5 ? 5 : passes;
-	bed_suite(crypto_forms[r->suite].encr, crypto_forms[r->suite].integ, false);
+	bed_kind(crypto_forms[r->suite].encr, crypto_forms[r->suite].integ, r->family);
 	bed_set(r->dir, r->len, r->tunnels, r->mbufs);
 	for (unsigned i = 0; i < 2; i++) /* warm up */
 		chain_pass(r);
@@ -268,13 +269,15 @@ static void measure_suite(struct row *r, uint32_t packets)
 	r->ref = (before + suite_ref(bed.w->crypto.mgr, r->suite, dir, text, passes)) / 2;
 }
 
-static void print_suite(const struct row *r)
+/* A suite's row and the same one in IPv6. */
+static void print_suite(const struct row *r, const struct row *six)
 {
 	const double net = r->chain - r->io, crypto = r->stage[ST_CRYPTO];
 	char name[64];
 
 	suite_name(name, sizeof(name), r->suite);
-	printf("%-32s %-8s %5u %9.1f %9.1f", name, dir_name[r->dir], r->len, net, crypto);
+	printf("%-32s %-8s %5u %9.1f %9.1f %7.2f %9.1f", name, dir_name[r->dir], r->len, net, six->chain - six->io,
+	       (six->chain - six->io) / net, crypto);
 	if (r->ref > 0)
 		printf(" %9.1f %7.2f %7.2f", r->ref, crypto / r->ref, net / r->ref);
 	putchar('\n');
@@ -353,9 +356,10 @@ static void write_json(const char *path, const struct row *r, unsigned n)
 
 		suite_name(name, sizeof(name), r[i].suite);
 		fprintf(f,
-			"%s\n  {\"direction\": \"%s\", \"suite\": \"%s\", \"octets\": %u, \"tunnels\": %u, "
+			"%s\n  {\"direction\": \"%s\", \"suite\": \"%s\", \"family\": %u, \"octets\": %u, \"tunnels\": "
+			"%u, "
 			"\"mbufs\": %u, ",
-			i ? "," : "", dir_name[r[i].dir], name, r[i].len, r[i].tunnels, r[i].mbufs);
+			i ? "," : "", dir_name[r[i].dir], name, r[i].family, r[i].len, r[i].tunnels, r[i].mbufs);
 		if (r[i].ref > 0)
 			fprintf(f, "\"cycles_library\": %.1f, ", r[i].ref);
 		fprintf(f, "\"cycles\": %.1f, \"cycles_io\": %.1f, \"stages\": {", r[i].chain - r[i].io, r[i].io);
@@ -383,9 +387,9 @@ static unsigned rows_make(struct row *r)
 			for (unsigned s = 0; s < N_ELEMS(sizes); s++)
 				for (unsigned b = 0; b < N_ELEMS(mbufs); b++)
 					r[n++] = (struct row){d, sizes[s], tunnels[t], mbufs[b], CRYPTO_AES256_GCM16,
-							      0, 0,        0,          {0}};
+							      4, 0,        0,          0,        {0}};
 	for (unsigned b = 0; b < N_ELEMS(mbufs); b++)
-		r[n++] = (struct row){BED_FORWARD, 64, 1, mbufs[b], CRYPTO_AES256_GCM16, 0, 0, 0, {0}};
+		r[n++] = (struct row){BED_FORWARD, 64, 1, mbufs[b], CRYPTO_AES256_GCM16, 4, 0, 0, 0, {0}};
 	return n;
 }
 
@@ -396,12 +400,13 @@ static unsigned suites_make(struct row *r)
 
 	for (unsigned suite = 0; suite < CRYPTO_SUITE_N; suite++)
 		for (unsigned d = 0; d < 2; d++)
-			for (unsigned s = 0; s < N_ELEMS(sizes); s++)
-				r[n++] = (struct row){.dir = (enum bed_dir)d,
-						      .len = sizes[s],
-						      .tunnels = 1,
-						      .mbufs = 256,
-						      .suite = (enum crypto_suite)suite};
+			for (unsigned s = 0; s < N_ELEMS(sizes); s++, n += 2)
+				r[n] = (struct row){.dir = (enum bed_dir)d,
+						    .len = sizes[s],
+						    .tunnels = 1,
+						    .mbufs = 256,
+						    .suite = (enum crypto_suite)suite,
+						    .family = 4};
 	return n;
 }
 
@@ -424,14 +429,19 @@ static void gcm(struct row *row, unsigned n, uint32_t packets)
 
 static void suites(struct row *row, unsigned n, uint32_t packets)
 {
-	printf("\nAll suites, 1 tunnel, 256 mbufs. Crypto: crypto_run alone. Library: ipsec-mb's own job or burst "
-	       "calls, whichever is "
-	       "better, in\nthis run on the same octets of text.\n\n%-32s %-8s %5s %9s %9s %9s %7s %7s\n",
-	       "", "", "octets", "cycles", "crypto", "library", "crypto/", "cycles/");
-	for (unsigned i = 0; i < n; i++) {
-		measure_suite(&row[i],
-			      crypto_forms[row[i].suite].encr == MSG_ENCR_3DES_CBC ? packets / 50 : packets / 10);
-		print_suite(&row[i]);
+	printf("\nAll suites, 1 tunnel, 256 mbufs, IPv4 in IPv4 and IPv6 in IPv6. Crypto: crypto_run alone (IPv4). "
+	       "Library: ipsec-mb's "
+	       "own job or\nburst calls, whichever is better, in this run on the same octets of text.\n\n"
+	       "%-32s %-8s %5s %9s %9s %7s %9s %9s %7s %7s\n",
+	       "", "", "octets", "IPv4", "IPv6", "6/4", "crypto", "library", "crypto/", "IPv4/");
+	for (unsigned i = 0; i < n; i += 2) {
+		uint32_t some = crypto_forms[row[i].suite].encr == MSG_ENCR_3DES_CBC ? packets / 50 : packets / 10;
+
+		measure_suite(&row[i], some);
+		row[i + 1] = row[i];
+		row[i + 1].family = 6;
+		measure(&row[i + 1], some);
+		print_suite(&row[i], &row[i + 1]);
 	}
 }
 
@@ -441,7 +451,7 @@ int main(int argc, char **argv)
 						{"only", required_argument, NULL, 'o'},
 						{"json", required_argument, NULL, 'j'},
 						{0}};
-	static struct row row[64 + 6 * CRYPTO_SUITE_N];
+	static struct row row[64 + 12 * CRYPTO_SUITE_N];
 	const char *json = NULL, *only = "";
 	uint32_t packets = 2000000;
 	unsigned n = 0, first;
