@@ -153,6 +153,26 @@ static void cbc_is_padded_enciphered_and_then_authenticated(void **state)
 	}
 }
 
+/* An authentic text that no CBC cipher can have made: one octet more than blocks. */
+static void a_broken_block_is_not_read(void **state)
+{
+	struct sk_key k = key_of_suite(&suites[4]);
+	uint8_t buf[128], text[128], icv[CRYPTO_ICV_MAX];
+	struct wire_out o;
+	struct ike_msg m;
+	size_t len, n;
+
+	(void)state;
+	wire_msg_begin(&o, buf, sizeof(buf), &hdr);
+	wire_payload(&o, IKE_PL_SK);
+	wr_zero(&o.w, 16 + 33 + 16);
+	len = wire_msg_end(&o);
+	assert_int_equal(crypto_integ(k.integ, k.a, &(struct crypto_part){buf, len - 16}, 1, icv), 0);
+	memcpy(buf + len - 16, icv, 16);
+	assert_int_equal(wire_parse(buf, len, &m), IKE_V_OK);
+	assert_int_equal(sk_open_text(&m, &k, text, sizeof(text), &n), IKE_V_DECRYPT);
+}
+
 /* RFC 7634 appendix B. */
 static void chacha20_gives_rfc7634_message(void **state)
 {
@@ -367,6 +387,7 @@ int main(void)
 		cmocka_unit_test(an_empty_inside_opens),
 		cmocka_unit_test(each_message_has_its_own_iv),
 		cmocka_unit_test(cbc_is_padded_enciphered_and_then_authenticated),
+		cmocka_unit_test(a_broken_block_is_not_read),
 		cmocka_unit_test(chacha20_gives_rfc7634_message),
 		cmocka_unit_test(room_is_what_fits),
 		cmocka_unit_test(any_changed_bit_is_noticed_and_no_text_is_left),
