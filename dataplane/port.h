@@ -35,7 +35,7 @@ enum {
 	PORT_IFNAME = 16,
 	PORT_ARG = 512, /* octets of one --vdev argument */
 	PORT_PATH = 108,
-	PORT_XDP_MTU = 3498 /* a frame, its head and the kernel's own in one page */
+	PORT_XDP_MTU = 3400 /* a frame, its head and the kernel's own in one page */
 };
 
 struct port {

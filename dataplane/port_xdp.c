@@ -17,7 +17,7 @@
 #include "dataplane/port_kind.h"
 #include "dataplane/xdp/steer.h"
 
-enum { XDP_HEADROOM = 256 /* the kernel's, in each frame */, PAGE = 4096 };
+enum { XDP_HEADROOM = 256 /* the kernel's, in each frame */, ETHER = 14 + 4, PAGE = 4096 };
 
 static int channels(const struct port_set *s, const struct port *p, struct ethtool_channels *c)
 {
@@ -73,7 +73,7 @@ int port_xdp_plan(struct port_set *s, struct port *p, const char *ifname, unsign
 				 p->cfg->name, ifname);
 	}
 	p->n_rx = p->n_tx = (uint16_t)n_queues(s, p, n_workers);
-	p->frame = mtu + PORT_FRAME_EXTRA + XDP_HEADROOM;
+	p->frame = mtu + ETHER + XDP_HEADROOM;
 	veth = is_veth(s, p);
 	snprintf(p->dev_name, sizeof(p->dev_name), "net_af_xdp%u", p->index);
 	/* a veth has no zero copy to try, and its frames come by themselves: no system call to fetch them */
@@ -180,6 +180,7 @@ void port_xdp_opened(struct port *p)
 	struct xdp_options o = {0};
 	socklen_t len = sizeof(o);
 	struct steer_attached a = {0};
+	const char *mode;
 
 	for (int fd = 3; fd < PORT_FD_MAX && p->n_socks < CFG_WORKERS_MAX; fd++) {
 		bool known = !is_xsk(fd);
@@ -190,10 +191,11 @@ void port_xdp_opened(struct port *p)
 		if (!known)
 			p->sock[p->n_socks++] = fd;
 	}
+	/* the name needs CAP_SYS_ADMIN, which has gone; how it is attached does not */
+	mode = steer_query(p->ifindex, &a) < 0 && !a.id ? "unknown" : a.generic ? "generic" : "native";
 	if (p->n_socks && getsockopt(p->sock[0], SOL_XDP, XDP_OPTIONS, &o, &len) == 0)
 		log_info(LOG_PORT, "port=%s event=xdp program=%s mode=%s copy=%s queues=%u", p->cfg->name,
-			 STEER_PROGRAM, steer_query(p->ifindex, &a) >= 0 && a.generic ? "generic" : "native",
-			 o.flags & XDP_OPTIONS_ZEROCOPY ? "no" : "yes", p->n_rx);
+			 STEER_PROGRAM, mode, o.flags & XDP_OPTIONS_ZEROCOPY ? "no" : "yes", p->n_rx);
 }
 
 /* Frames that found no room in the ring or no free buffer, of all times; what the driver counts by itself is not in it. */

@@ -150,8 +150,29 @@ def test_an_mtu_beyond_a_page_is_refused(b):
     b.gw.run("ip", "link", "set", "wan", "mtu", 4000)
     b.process.start_dataplane()
     assert b.process.dataplane.wait(20) == 1
-    assert "the mtu 4000 of interface wan is more than AF_XDP takes (3498)" in log(b)
+    assert "the mtu 4000 of interface wan is more than AF_XDP takes (3400)" in log(b)
     b.gw.run("ip", "link", "set", "wan", "mtu", 1500)
+
+
+def test_the_largest_mtu_that_is_taken_passes_whole(b):
+    with open(b.process.file) as f:
+        text = f.read()
+    for ns, names in ((b.gw, ("wan", "lan")), (b.far, ("wanp", "lanp"))):
+        for name in names:
+            ns.run("ip", "link", "set", name, "mtu", 3400)
+    b.process.write(text.replace("addresses:", "mtu: 3400, addresses:"))
+    b.process.start_dataplane()
+    wait_for("it runs", lambda: b.process.dataplane.check() or log(b).count("mtu=3400") == 2, 20)
+    wait_for("both ports forward", b._ready, 20)
+    whole = ip4(HOST, PEER, 17, udp(7, 8, bytes(range(256)) * 13 + b"x" * (3400 - 28 - 3328)), ident=78, df=1)
+    b.forget()
+    b.send("lan", whole)
+    assert b.receive("wan", 1) == [hop(whole)]
+    assert b.process.dataplane.stop() == 0
+    b.process.write(text)
+    for ns, names in ((b.gw, ("wan", "lan")), (b.far, ("wanp", "lanp"))):
+        for name in names:
+            ns.run("ip", "link", "set", name, "mtu", 1500)
 
 
 def test_one_queue_and_two_workers(b):
