@@ -62,7 +62,8 @@ static bool is_mail(const char *s)
 	if (!at || at == s || !is_host(at + 1, strlen(at + 1)))
 		return false;
 	for (; s < at; s++)
-		if (!isgraph((unsigned char)*s) || *s == '@')
+		if (!isgraph((unsigned char)*s) ||
+		    strchr("@\\\"", *s)) /* the last two would be shown as something else */
 			return false;
 	return true;
 }
