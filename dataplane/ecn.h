@@ -41,15 +41,18 @@ static inline void ecn_set(struct rte_ipv4_hdr *ip, uint8_t tos)
 	ip->hdr_checksum = rte_cpu_to_be_16((uint16_t)~sum);
 }
 
+/* Both marks alike, as almost always: there is nothing to do. */
+static inline bool ecn_same(uint8_t inner_tos, uint8_t outer_tos)
+{
+	return ((inner_tos ^ outer_tos) & ECN_MASK) == 0;
+}
+
 /* Take the outer header's mark over into the inner header, whose DSCP stays (RFC 4301 5.1.2.1 (9)). The table's entry: ECN_DROP, and the
- * header is as it was; ECN_ODD. Both marks alike, as almost always: nothing to do. */
+ * header is as it was; ECN_ODD. */
 static inline uint8_t ecn_decap(struct rte_ipv4_hdr *inner, uint8_t outer_tos)
 {
-	uint8_t in = inner->type_of_service & ECN_MASK, to;
+	uint8_t in = inner->type_of_service & ECN_MASK, to = ecn_table[in][outer_tos & ECN_MASK];
 
-	if (likely(((inner->type_of_service ^ outer_tos) & ECN_MASK) == 0))
-		return in;
-	to = ecn_table[in][outer_tos & ECN_MASK];
 	if (!(to & ECN_DROP) && (to & ECN_MASK) != in)
 		ecn_set(inner, (uint8_t)((inner->type_of_service & ~ECN_MASK) | (to & ECN_MASK)));
 	return to;

@@ -81,16 +81,35 @@ static bool udp6_ok(struct rte_mbuf *m, const struct sa_in *s, const uint8_t *es
 			 rte_be_to_cpu_16(udp->dgram_len)) == 0;
 }
 
-/* Did it come to the address that the SA belongs to? RFC 4301 4.1 */
-static inline bool is_to(const struct sa_in *s, struct rte_mbuf *m)
+static __rte_noinline bool is_to6(const struct sa_in *s, struct rte_mbuf *m)
 {
-	bool v6 = pkt_is_v6(m);
+	return s->flags & SA_V6 && pkt_is_v6(m) && ip6_equal(ip6_get(s->local6), ip6_get(ip6_dst(pkt_ip6(m))));
+}
 
-	if (unlikely(v6 != ((s->flags & SA_V6) != 0)))
-		return false;
-	if (likely(!v6))
-		return s->local_be == pkt_ip(m)->dst_addr;
-	return ip6_equal(ip6_get(s->local6), ip6_get(ip6_dst(pkt_ip6(m))));
+/* Did it come to the address that the SA belongs to? RFC 4301 4.1 */
+static inline bool is_to(const struct sa_in *s, struct rte_mbuf *m, const struct pkt *pkt)
+{
+	if (unlikely((s->flags & SA_V6) | (pkt->flags & PKT_V6)))
+		return is_to6(s, m);
+	return s->local_be == pkt_ip(m)->dst_addr;
+}
+
+/* Is the length, and in IPv6 the checksum, sound for an SA that is not SA_FAST? DROP_N, or why not. */
+static __rte_noinline enum stats_drop sound_rare(struct rte_mbuf *m, const struct sa_in *s, const uint8_t *esp,
+						 uint16_t len)
+{
+	if (!len_ok(len, crypto_forms[s->suite]))
+		return DROP_ESP_RUNT;
+	if ((pkt_of(m)->flags & (PKT_V6 | PKT_ENCAP)) == (PKT_V6 | PKT_ENCAP) && !udp6_ok(m, s, esp))
+		return DROP_BAD_CHECKSUM;
+	return DROP_N;
+}
+
+static inline enum stats_drop sound(struct rte_mbuf *m, const struct sa_in *s, const uint8_t *esp, uint16_t len)
+{
+	if (likely(s->flags & SA_FAST))
+		return likely(len_ok(len, fast_form)) ? DROP_N : DROP_ESP_RUNT;
+	return sound_rare(m, s, esp, len);
 }
 
 uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, uint16_t n)
@@ -104,10 +123,11 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 		uint32_t spi_be = una_get32(esp);
 		uint32_t slot = spi_slot(rte_be_to_cpu_32(spi_be));
 		struct sa_in *s = &sad->in[slot];
+		enum stats_drop why;
 		uint16_t len;
 
 		if (unlikely(sad_owner_in(sad, rte_be_to_cpu_32(spi_be)) != w->id || s->spi_be != spi_be ||
-			     !is_to(s, m[i]))) {
+			     !is_to(s, m[i], pkt))) {
 			pkt->kind = PKT_CLEAR;
 			vec_push(&w->fwd, m[i]);
 			continue;
@@ -117,12 +137,9 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 			continue;
 		}
 		len = esp_len(m[i], pkt, esp);
-		if (unlikely(!(s->flags & SA_FAST ? len_ok(len, fast_form) : len_ok(len, crypto_forms[s->suite])))) {
-			lose(w, m[i], s, DROP_ESP_RUNT, MSG_SA_DROP_TRUNCATED);
-			continue;
-		}
-		if (unlikely((pkt->flags & (PKT_V6 | PKT_ENCAP)) == (PKT_V6 | PKT_ENCAP)) && !udp6_ok(m[i], s, esp)) {
-			lose(w, m[i], s, DROP_BAD_CHECKSUM, MSG_SA_DROP_MISC);
+		why = sound(m[i], s, esp, len);
+		if (unlikely(why != DROP_N)) {
+			lose(w, m[i], s, why, why == DROP_ESP_RUNT ? MSG_SA_DROP_TRUNCATED : MSG_SA_DROP_MISC);
 			continue;
 		}
 		rte_prefetch0(&s->bitmap[rte_be_to_cpu_32(una_get32(esp + 4)) / 64 % REPLAY_WORDS]);
@@ -235,22 +252,31 @@ static __rte_noinline void peer_moved(struct worker *w, struct sa_in *s, struct 
 		s->remote_port_be = port_be;
 }
 
-static inline bool came_from(const struct sa_in *s, struct rte_mbuf *m)
+static bool came_from(const struct sa_in *s, struct rte_mbuf *m)
 {
-	if (likely(!(s->flags & SA_V6)))
+	if (!(s->flags & SA_V6))
 		return pkt_ip(m)->src_addr == s->remote_be;
 	return ip6_equal(ip6_get(s->remote6), ip6_get(ip6_src(pkt_ip6(m))));
 }
 
 /* In transport mode the address is what the selectors name: only the port can move. */
+static __rte_noinline void look_at_rare_peer(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint16_t port_be)
+{
+	bool same = came_from(s, m);
+
+	if ((!same || (port_be != 0 && port_be != s->remote_port_be)) && (same || !(s->flags & SA_TRANSPORT)))
+		peer_moved(w, s, m, port_be);
+}
+
 static inline void look_at_peer(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const uint8_t *esp)
 {
 	uint16_t port_be = 0;
-	bool same = came_from(s, m);
 
 	if (pkt_of(m)->flags & PKT_ENCAP)
 		port_be = ((const struct rte_udp_hdr *)(const void *)(esp - sizeof(struct rte_udp_hdr)))->src_port;
-	if (unlikely(!same || (port_be != 0 && port_be != s->remote_port_be)) && (same || !(s->flags & SA_TRANSPORT)))
+	if (unlikely(s->flags & (SA_V6 | SA_TRANSPORT)))
+		look_at_rare_peer(w, s, m, port_be);
+	else if (unlikely(pkt_ip(m)->src_addr != s->remote_be || (port_be != 0 && port_be != s->remote_port_be)))
 		peer_moved(w, s, m, port_be);
 }
 
@@ -294,9 +320,27 @@ static inline void unwrap(struct rte_mbuf *m, uint8_t *ip, uint16_t total, uint8
 
 static const struct fault fine = {DROP_N, MSG_SA_DROP_N};
 
-/* An IPv6 packet of at most len octets; what follows it is TFC padding. RFC 4303 2.7 */
-static __rte_noinline struct fault open_ip6(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text,
-					    uint16_t len, uint8_t outer_tos)
+/* An IPv4 packet of at most len octets; what follows it is TFC padding. RFC 4303 2.7 */
+static inline struct fault open_ip4(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text, uint16_t len,
+				    uint8_t outer_tos)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)text;
+	uint16_t total;
+
+	if (unlikely(!parse_plain(ip, len) && parse_ip(ip, len, false) != DROP_N))
+		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (unlikely(!selected(w, s, ip, total)))
+		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
+	if (unlikely(!ecn_same(ip->type_of_service, outer_tos)) && !ecn_fine(w, ecn_decap(ip, outer_tos)))
+		return (struct fault){DROP_ECN, MSG_SA_DROP_MISC};
+	unwrap(m, text, total, PKT_DECAPPED);
+	return fine;
+}
+
+/* The same for IPv6. */
+static inline struct fault open_ip6(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text, uint16_t len,
+				    uint8_t outer_tos)
 {
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)text;
 	uint16_t total;
@@ -306,15 +350,15 @@ static __rte_noinline struct fault open_ip6(struct worker *w, struct sa_in *s, s
 	total = (uint16_t)(IP6_HDR + rte_be_to_cpu_16(ip->payload_len));
 	if (unlikely(!(s->flags & SA_ANY6) && !selected_slowly(cold_of(w, s), ip, total, true)))
 		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
-	if (unlikely(!ecn_fine(w, ecn_decap6(ip, outer_tos))))
+	if (unlikely(!ecn_same(ip6_tclass(ip), outer_tos)) && !ecn_fine(w, ecn_decap6(ip, outer_tos)))
 		return (struct fault){DROP_ECN, MSG_SA_DROP_MISC};
 	unwrap(m, text, total, PKT_DECAPPED | PKT_V6);
 	return fine;
 }
 
 /* Transport mode: len octets of protocol next, from and to the SA's own addresses. RFC 4301 4.1: no fragments */
-static __rte_noinline struct fault open_transport(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text,
-						  uint16_t len, uint8_t next)
+static struct fault open_transport(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text, uint16_t len,
+				   uint8_t next)
 {
 	struct selector_key k;
 	const struct sa_cold *c = cold_of(w, s);
@@ -327,34 +371,34 @@ static __rte_noinline struct fault open_transport(struct worker *w, struct sa_in
 	return fine;
 }
 
+/* All but IPv4 in IPv4. */
+static __rte_noinline struct fault open_rare(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text,
+					     uint16_t len, uint8_t next)
+{
+	uint8_t tos = pkt_is_v6(m) ? ip6_tclass(pkt_ip6(m)) : pkt_ip(m)->type_of_service;
+
+	if (s->flags & SA_TRANSPORT)
+		return open_transport(w, s, m, text, len, next);
+	if (next == NEXT_IPV6)
+		return open_ip6(w, s, m, text, len, tos);
+	if (next == NEXT_IPV4)
+		return open_ip4(w, s, m, text, len, tos);
+	return (struct fault){DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL};
+}
+
 static inline struct fault open_text(struct worker *w, struct sa_in *s, struct rte_mbuf *m, const struct crypto_op *op)
 {
 	const uint8_t *end = op->data + op->len;
 	const uint8_t pad = end[-2], next = end[-1];
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)op->data;
-	uint8_t outer_tos = likely(!pkt_is_v6(m)) ? pkt_ip(m)->type_of_service : ip6_tclass(pkt_ip6(m));
-	uint16_t len, total;
+	uint16_t len = (uint16_t)(op->len - TRAILER - pad);
 
 	if (unlikely(pad + TRAILER > op->len || !pad_ok(end - TRAILER - pad, pad)))
 		return (struct fault){DROP_BAD_PAD, MSG_SA_DROP_PADDING};
 	if (unlikely(next == NEXT_NONE)) /* RFC 4303 2.6: a dummy, dropped without prejudice */
 		return (struct fault){DROP_DUMMY, MSG_SA_DROP_N};
-	len = (uint16_t)(op->len - TRAILER - pad);
-	if (unlikely(next != NEXT_IPV4 || s->flags & SA_TRANSPORT)) {
-		if (s->flags & SA_TRANSPORT)
-			return open_transport(w, s, m, op->data, len, next);
-		return next == NEXT_IPV6 ? open_ip6(w, s, m, op->data, len, outer_tos)
-					 : (struct fault){DROP_NEXT_HEADER, MSG_SA_DROP_PROTOCOL};
-	}
-	if (unlikely(!parse_plain(ip, len) && parse_ip(ip, len, false) != DROP_N))
-		return (struct fault){DROP_INNER_BAD, MSG_SA_DROP_MISC};
-	total = rte_be_to_cpu_16(ip->total_length); /* what follows is TFC padding: RFC 4303 2.7 */
-	if (unlikely(!selected(w, s, ip, total)))
-		return (struct fault){DROP_TS_MISMATCH, MSG_SA_DROP_TS};
-	if (unlikely(!ecn_fine(w, ecn_decap(ip, outer_tos))))
-		return (struct fault){DROP_ECN, MSG_SA_DROP_MISC};
-	unwrap(m, op->data, total, PKT_DECAPPED);
-	return fine;
+	if (unlikely(next != NEXT_IPV4 || s->flags & (SA_V6 | SA_TRANSPORT)))
+		return open_rare(w, s, m, op->data, len, next);
+	return open_ip4(w, s, m, op->data, len, pkt_ip(m)->type_of_service);
 }
 
 /* Counters and limits, once per run of packets of one SA. */

@@ -729,6 +729,39 @@ static void ipv6_selectors_hold_both_ways(void **state)
 	wide_settle();
 }
 
+/* "Any" of one family says nothing of the other. */
+static void any_is_of_one_family(void **state)
+{
+	struct rig_bytes ip, outer, got;
+	(void)state;
+
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct msg_tunnel_set t = wide_tunnel(1, 4);
+
+		rig_clear(NULL);
+		rig_reset(NULL);
+		wide_tunnel_set(&t);
+		for (unsigned dir = 0; dir < 2; dir++) {
+			struct rig_sa *sa = dir == MSG_DIR_IN ? &in : &out;
+
+			*sa = wide_sa(1, dir, 1, 4);
+			sa->add.n_ts = 1;
+			sa->add.ts[0] = wide_any(v6 ? 6 : 4);
+			memset(&sa->add.ts[1], 0, sizeof(sa->add.ts[1]));
+			assert_int_equal(rig_sa_add(sa, dir), 0);
+		}
+		goes_out(1, v6, 0, 100, &outer);
+		comes_in(v6, 0, 100);
+		wide_inner(&ip, !v6, MSG_DIR_OUT, 0, 100);
+		assert_int_equal(wide_out(&ip, 1, 0, &outer), 0);
+		wide_inner(&ip, !v6, MSG_DIR_IN, 0, 100);
+		wide_seal(&outer, &in, &ip, v6 ? IPIP : IPV6, 0);
+		assert_false(wide_in(&outer, &got, NULL));
+		rig_dropped(DROP_TS_MISMATCH, 2);
+	}
+	wide_settle();
+}
+
 /* Of several pairs of both families, some with ports: the hot line must not decide for those that it does not know. */
 static void eight_pairs_of_both_families_are_all_asked(void **state)
 {
@@ -823,6 +856,7 @@ int main(void)
 		T(inner_fragments_and_nested_esp_are_packets),
 		T(a_bad_packet_anywhere_disturbs_no_other),
 		T(ipv6_selectors_hold_both_ways),
+		T(any_is_of_one_family),
 		T(eight_pairs_of_both_families_are_all_asked),
 		T(the_mtu_counts_the_ipv6_header),
 		T(what_has_no_room_in_its_buffer_is_dropped_by_name),
