@@ -127,5 +127,18 @@ def test_a_new_data_plane_gets_all_children_anew(bench):
 
 test_a_new_data_plane_gets_all_children_anew.seconds = 120
 
+
+def test_octets_and_packets_rekey_each_child_by_itself(bench):
+    bench.children({"esp": "{proposals: [aes256gcm16], lifetime-bytes: 150KB, lifetime-packets: 1000}"})
+    bench.gw.up(TUNNEL)
+    bench.wait_agreed()
+    before = bench.ours()
+    sent, received, _ = bench.net.a.ping(HOSTS[1], 400, 0.01, size=1000)
+    assert sent == received == 400, f"{received} of {sent}"
+    assert bench.gw.log_text().count("event=sa-soft-limit") >= 2
+    assert "event=sa-hard-limit" not in bench.gw.log_text()
+    wait_for("three children", lambda: bench.agreed(3), 20, 0.1)
+    assert [i for i in before if bench.ours()[i] != before[i]] == [1]
+
 if __name__ == "__main__":
     tap.main(__name__, Sites)

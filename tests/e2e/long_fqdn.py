@@ -139,7 +139,8 @@ def test_an_address_that_changes_while_the_tunnel_is_up(bench):
     bench.wait_settled()
     bench.traffic()
     bench.name([SECOND])
-    bench.net.peer.run("ip", "address", "del", f"{PEER}/24", "dev", "wan")
+    bench.net.peer.run("ip", "address", "del", f"{PEER}/24", "dev", "wan")  # and with it those of the same network
+    bench.net.peer.address("wan", f"{SECOND}/24")
     try:
         wait_for("the tunnel at the new address", lambda: bench.remote() == {SECOND}, 150, 0.5)
         assert bench.gw.tunnel(TUNNEL)["state"] == "up"

@@ -90,6 +90,21 @@ static void a_rekey_of_one_leaves_the_others(void **state)
 	sim_free(s);
 }
 
+/* What the data plane has room for is counted for each child. */
+static void the_old_pairs_of_all_drain_to_the_end(void **state)
+{
+	struct sim *s = several(61, 4);
+
+	(void)state;
+	sim_event(&s->node[0], IKE_EV_REKEY_CHILD, 0);
+	sim_run(s, 2000);
+	assert_int_equal(sim_count_child(&s->node[0], IKE_CHILD_OLD), 4);
+	assert_int_equal(sim_count_child(&s->node[1], IKE_CHILD_OLD), 4);
+	scenario_settle(s, 60000);
+	assert_int_equal(scenario_lost(s), 0);
+	sim_free(s);
+}
+
 static void crossing_rekeys_of_all_lose_nothing(void **state)
 {
 	(void)state;
@@ -507,6 +522,7 @@ int main(void)
 		cmocka_unit_test(every_pair_has_its_child),
 		cmocka_unit_test(both_ends_begin_and_one_set_is_left),
 		cmocka_unit_test(a_rekey_of_one_leaves_the_others),
+		cmocka_unit_test(the_old_pairs_of_all_drain_to_the_end),
 		cmocka_unit_test(crossing_rekeys_of_all_lose_nothing),
 		cmocka_unit_test(a_hard_limit_is_one_childs_own),
 		cmocka_unit_test(a_lost_data_plane_gets_all_eight_anew),
