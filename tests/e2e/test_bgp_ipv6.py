@@ -1,7 +1,7 @@
 """IPv6 with FRR 8.4 and BIRD 2: routes that we tell, over IPv4 and over IPv6, and sessions over IPv6.
 
-The data plane forwards no IPv6 and the config refuses peers of IPv6, so here it is the BGP core and its sockets alone
-(tests/lib/bgp_speaker), to which every next hop is reachable and every originated prefix there.
+Here it is the BGP core and its sockets alone (tests/lib/bgp_speaker), to which every next hop is reachable and every
+originated prefix there; long_bgp_v6_tunnel.py has whole gateways.
 """
 
 import ipaddress

@@ -352,9 +352,23 @@ static void ipv6_goes_the_same_way(void **state)
 	feed_unwatch(rig.feed, &a);
 }
 
+static bool is_shown(void *arg, const struct feed_route_info *i)
+{
+	unsigned *n = arg;
+	char text[IP_STR];
+
+	if (!strcmp(ip_prefix_str(&i->to, text), "2001:db8:5::/48")) {
+		assert_string_equal(ip_str(&i->nexthop, text), "fe80::1");
+		assert_int_equal(i->leg[0].port, 1);
+		(*n)++;
+	}
+	return true;
+}
+
 static void a_link_local_router_is_known_by_its_port(void **state)
 {
 	struct ip_addr a;
+	unsigned shown = 0;
 
 	(void)state;
 	lab_six();
@@ -365,6 +379,8 @@ static void a_link_local_router_is_known_by_its_port(void **state)
 	assert_string_equal(lab_fib("::/0"), "fe80::1 port 0");
 	assert_string_equal(lab_fib("2001:db8:5::/48"), "fe80::1 port 1");
 	assert_string_equal(lab_fib("2001:db8:6::/48"), "fe80::1 port 1");
+	feed_walk(rig.feed, &(struct ip_prefix){0}, UINT32_MAX, is_shown, &shown);
+	assert_int_equal(shown, 1);
 	assert_int_equal(ip_parse("2001:db8:99::1", &a), 0);
 	feed_watch(rig.feed, &a);
 	lab_settle();
