@@ -163,12 +163,17 @@ static void certificates_outlive_their_config(void **state)
 	assert_ptr_equal(t->cfg.certs, a); /* what the IKE core has may stay */
 	row.certs = other;
 	assert_true(tunnels_change(t, &row));
-	cfg_certs_unref(other);
 	assert_true(t->cfg.certs->crl_strict);
 	row.certs = NULL;
 	assert_true(tunnels_change(t, &row));
 	assert_null(t->cfg.certs);
+	assert_int_equal(other->refs, 1);
+	row.certs = other;
+	assert_true(tunnels_change(t, &row));
+	assert_int_equal(other->refs, 2);
 	tunnels_del(&ts, t);
+	assert_int_equal(other->refs, 1);
+	cfg_certs_unref(other);
 }
 
 int main(void)
