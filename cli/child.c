@@ -114,8 +114,10 @@ static void print_child(FILE *f, const json_t *row)
 	fprintf(f, "Tunnel %s\n", text(row, "tunnel", a));
 	fprintf(f, "  %-18s: %s, as %s\n", "State", text(row, "state", a), text(row, "role", b));
 	print_line(f, row, "IKE SA", "ike_serial");
-	fprintf(f, "  %-18s: ESP, %s mode%s\n", "Child SA protocol", text(row, "mode", a),
-		!strcmp(text(row, "encap", b), "udp") ? ", in UDP" : "");
+	print_line(f, row, "Child", "child");
+	fprintf(f, "  %-18s: ESP, %s mode%s%s\n", "Child SA protocol", text(row, "mode", a),
+		!strcmp(text(row, "encap", b), "udp") ? ", in UDP" : "",
+		json_is_true(json_object_get(row, "esn")) ? ", extended sequence numbers" : "");
 	fprintf(f, "  %-18s: (in) %s (out) %s\n", "SPI", text(row, "spi_in", a), text(row, "spi_out", b));
 	print_line(f, row, "Local addr", "local");
 	print_line(f, row, "Peer addr", "remote");

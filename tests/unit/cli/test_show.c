@@ -242,7 +242,8 @@ static void child_sa_has_the_fields_people_know(void **state)
 {
 	(void)state;
 	expect("child-sas",
-	       "[{\"tunnel\":\"site-b\",\"ike_serial\":3,\"state\":\"up\",\"role\":\"initiator\",\"spi_in\":"
+	       "[{\"tunnel\":\"site-b\",\"child\":2,\"esn\":true,\"ike_serial\":3,\"state\":\"up\",\"role\":"
+	       "\"initiator\",\"spi_in\":"
 	       "\"0x12300001\",\"spi_out\":\"0xc0ffee00\","
 	       "\"encr\":\"AES-GCM-16-256\",\"integ\":\"none\",\"dh\":\"X25519\",\"local\":\"203.0.113.10:4500\","
 	       "\"remote\":\"198.51.100.7:4500\","
@@ -260,7 +261,8 @@ static void child_sa_has_the_fields_people_know(void **state)
 	       "Tunnel site-b\n"
 	       "  State             : up, as initiator\n"
 	       "  IKE SA            : 3\n"
-	       "  Child SA protocol : ESP, tunnel mode, in UDP\n"
+	       "  Child             : 2\n"
+	       "  Child SA protocol : ESP, tunnel mode, in UDP, extended sequence numbers\n"
 	       "  SPI               : (in) 0x12300001 (out) 0xc0ffee00\n"
 	       "  Local addr        : 203.0.113.10:4500\n"
 	       "  Peer addr         : 198.51.100.7:4500\n"
