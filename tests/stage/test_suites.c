@@ -497,11 +497,10 @@ static void what_the_library_refuses_is_dropped(void **state)
 		pair(&k);
 		for (unsigned turn = 0; turn < 40; turn++) {
 			mgr->submit_cipher_burst = by_burst && turn % 2 ? no_cipher : sound.submit_cipher_burst;
-			mgr->submit_hash_burst = turn % 2 == 0 || k.encr == MSG_ENCR_NULL || k.encr == MSG_ENCR_3DES_CBC
-							 ? half_a_hash
-							 : sound.submit_hash_burst;
-			if (!by_burst) {
-				mgr->submit_job = turn % 2 ? spoilt_job : no_job;
+			mgr->submit_hash_burst =
+				turn % 2 == 0 || k.encr == MSG_ENCR_NULL ? half_a_hash : sound.submit_hash_burst;
+			if (!by_burst || (k.encr == MSG_ENCR_3DES_CBC && turn % 2)) {
+				mgr->submit_job = turn % 4 < 2 ? spoilt_job : no_job;
 				mgr->get_completed_job = no_job;
 				mgr->flush_job = no_job;
 			}
