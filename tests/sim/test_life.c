@@ -174,6 +174,85 @@ static void rekeys_follow_invalid_ke(void **state)
 	sim_free(s);
 }
 
+/* One end's rekey is refused (its selectors are not ours any more) while the other's is on its way. */
+static void a_refused_rekey_crosses_a_good_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		struct sim *s = sim_new(920 + i);
+
+		scenario_up(s);
+		scenario_settle(s, 30000);
+		s->node[0].probes_lost = s->node[1].probes_lost = 0;
+		s->node[1].cfg.ts[0].remote = (struct ip_prefix){.addr = ip_v4(0x0a000000), .len = 8};
+		s->node[1].cfg.ts[0].protocol = 6;
+		s->node[0].cfg.ts[0].protocol = 17; /* nothing in common: both are refused */
+		if (i & 1)
+			s->node[0].cfg.ts[0].protocol = 0; /* or node 0's alone is narrowed */
+		s->net.delay_max_ms = 25;
+		sim_event(&s->node[0], IKE_EV_REKEY_CHILD, 0);
+		sim_run(s, i / 2);
+		sim_event(&s->node[1], IKE_EV_REKEY_CHILD, 0);
+		sim_run(s, 3000);
+		s->net.delay_max_ms = s->net.delay_min_ms;
+		scenario_settle(s, 60000);
+		assert_int_equal(scenario_lost(s), 0);
+		sim_free(s);
+	}
+}
+
+static enum sim_fate nothing_passes(void *arg, int from, uint64_t nth, const uint8_t *msg, size_t len)
+{
+	(void)arg;
+	(void)from;
+	(void)nth;
+	(void)msg;
+	(void)len;
+	return SIM_DROP;
+}
+
+/* The link goes down for a while at any moment of a rekey of the IKE SA. */
+static void a_link_that_bounces_during_a_rekey_costs_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		struct sim *s = sim_new(970 + i);
+
+		scenario_up(s);
+		scenario_settle(s, 30000);
+		sim_event(&s->node[i & 1], i & 2 ? IKE_EV_REKEY_IKE : IKE_EV_REKEY_CHILD, 0);
+		sim_run(s, i * 2);
+		s->net.filter = nothing_passes;
+		sim_run(s, 1000 * (i % 20 + 1));
+		s->net.filter = NULL;
+		scenario_settle(s, 180000);
+		assert_int_equal(s->node[0].n_notices[IKE_NOTICE_IKE_DOWN], 0);
+		assert_int_equal(scenario_lost(s), 0);
+		sim_free(s);
+	}
+}
+
+/* All kinds of requests wait while the peer is silent; it is given up, and the next attempt begins with none of them. */
+static void what_waited_for_a_dead_peer_is_forgotten(void **state)
+{
+	struct sim *s = sim_new(1010);
+
+	(void)state;
+	scenario_up(s);
+	scenario_settle(s, 30000);
+	s->node[1].dead = true;
+	sim_run(s, 35000); /* a liveness check is out */
+	sim_event(&s->node[0], IKE_EV_REKEY_CHILD, 0);
+	sim_event(&s->node[0], IKE_EV_REKEY_IKE, 0);
+	sim_run(s, 100000);
+	assert_int_equal(s->node[0].n_notices[IKE_NOTICE_IKE_DOWN], 1);
+	s->node[1].dead = false;
+	assert_true(sim_run_until(s, sim_up, 120000));
+	scenario_settle(s, 120000);
+	assert_int_equal(s->node[0].n_notices[IKE_NOTICE_CHILD_REKEYED], 0);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +264,9 @@ int main(void)
 		cmocka_unit_test(pfs_at_one_end_starts_over_when_the_child_expires),
 		cmocka_unit_test(traffic_at_the_responder_makes_a_child),
 		cmocka_unit_test(rekeys_follow_invalid_ke),
+		cmocka_unit_test(a_refused_rekey_crosses_a_good_one),
+		cmocka_unit_test(a_link_that_bounces_during_a_rekey_costs_nothing),
+		cmocka_unit_test(what_waited_for_a_dead_peer_is_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("sim-life", tests, NULL, NULL);
