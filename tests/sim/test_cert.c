@@ -233,6 +233,63 @@ static void chains_are_built_from_what_is_sent_and_what_is_here(void **state)
 	}
 }
 
+struct sizes {
+	size_t largest;
+	unsigned datagrams;
+};
+
+static enum sim_fate measure(void *arg, int from, uint64_t nth, const uint8_t *msg, size_t len)
+{
+	struct sizes *z = arg;
+
+	(void)from;
+	(void)nth;
+	(void)msg;
+	z->largest = len > z->largest ? len : z->largest;
+	z->datagrams++;
+	return SIM_PASS;
+}
+
+/* RFC 7383: as many certificates as we send, in datagrams that any way takes; some are lost, and all come in any order. */
+static void a_long_chain_goes_in_fragments(void **state)
+{
+	enum { MIDS = CERT_OWN_MAX - 1 };
+	struct sizes z = {.largest = 0};
+	struct pki *mid[MIDS];
+	struct world w;
+
+	(void)state;
+	world_up(&w, 625, PKI_RSA_2048, PKI_P256);
+	for (unsigned i = 0; i < MIDS; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "C=DE, O=An organisation of some size, CN=authority %u", i);
+		mid[i] = pki_make(&(struct pki_spec){
+			.kind = PKI_RSA_3072, .by = i ? mid[i - 1] : w.root, .subject = name, .ca = true});
+	}
+	pki_free(w.end[0]);
+	w.end[0] = pki_make(
+		&(struct pki_spec){.kind = PKI_RSA_2048, .by = mid[MIDS - 1], .subject = "CN=n0", .san = "DNS:node-0"});
+	cfg_certs_unref(w.s->node[0].cfg.certs);
+	w.s->node[0].cfg.certs = pki_files(w.end[0], w.root);
+	for (unsigned i = MIDS; i-- > 0;)
+		pki_add_cert(w.s->node[0].cfg.certs, mid[i]);
+	for (unsigned i = 0; i < 2; i++)
+		w.s->node[i].cfg.ike.fragment_size = 576;
+	w.s->net.delay_max_ms = 40;
+	w.s->net.loss_percent = 5;
+	w.s->net.filter = measure;
+	w.s->net.filter_arg = &z;
+	sim_start(w.s);
+	if (!sim_run_until(w.s, sim_up, 60000))
+		fail_msg("not up: %s; %s", w.s->node[0].last_cause, w.s->node[1].last_cause);
+	assert_true(z.datagrams > 16);
+	assert_true(z.largest <= 576);
+	world_down(&w);
+	for (unsigned i = 0; i < MIDS; i++)
+		pki_free(mid[i]);
+}
+
 /* ---- who it is ---- */
 
 static void identities_of_every_type_are_found_in_the_certificate(void **state)
@@ -415,6 +472,7 @@ int main(void)
 		cmocka_unit_test(both_announce_hashes_and_the_responder_asks_for_certificates),
 		cmocka_unit_test(a_psk_tunnel_announces_nothing),
 		cmocka_unit_test(chains_are_built_from_what_is_sent_and_what_is_here),
+		cmocka_unit_test(a_long_chain_goes_in_fragments),
 		cmocka_unit_test(identities_of_every_type_are_found_in_the_certificate),
 		cmocka_unit_test(an_identity_that_is_not_in_the_certificate_is_refused_at_both_ends),
 		cmocka_unit_test(revocation_lists_are_looked_at),
