@@ -222,6 +222,42 @@ static void one_request_for_all_gets_one_pair(void **state)
 	sim_free(s);
 }
 
+static void equal_pairs_get_a_child_each(void **state)
+{
+	struct sim *s = sim_new(193);
+
+	(void)state;
+	sim_use_children(s, 2);
+	for (int i = 0; i < SIM_NODES; i++)
+		s->node[i].cfg.ts[1] = s->node[i].cfg.ts[0];
+	scenario_up(s);
+	scenario_settle(s, 30000);
+	sim_free(s);
+}
+
+/* Of nested pairs the one that holds all that the peer asks for, not the packet alone. */
+static void nested_pairs_are_told_apart(void **state)
+{
+	struct sim *s = sim_new(194);
+	struct cfg_ts p;
+
+	(void)state;
+	sim_use_children(s, 2);
+	s->node[0].cfg.start = CFG_START_ON_TRAFFIC;
+	for (int i = 0; i < SIM_NODES; i++) {
+		s->node[i].cfg.ts[1] = s->node[i].cfg.ts[0];
+		s->node[i].cfg.ts[1].local.len = s->node[i].cfg.ts[1].remote.len = 16;
+	}
+	sim_start(s);
+	p = s->node[0].cfg.ts[0];
+	p.local.len = p.remote.len = 32;
+	p.local.addr.b[3] = p.remote.addr.b[3] = 7;
+	sim_acquire(&s->node[0], 1, &p);
+	sim_run(s, 3000);
+	assert_int_equal(child_of(&s->node[1], 1).ts[0].local.len, 16);
+	sim_free(s);
+}
+
 static void children_that_the_config_lost_are_closed(void **state)
 {
 	struct sim *s = several(192, 4);
@@ -529,6 +565,8 @@ int main(void)
 		cmocka_unit_test(one_child_may_be_refused),
 		cmocka_unit_test(a_second_child_does_not_displace_the_first),
 		cmocka_unit_test(one_request_for_all_gets_one_pair),
+		cmocka_unit_test(equal_pairs_get_a_child_each),
+		cmocka_unit_test(nested_pairs_are_told_apart),
 		cmocka_unit_test(children_that_the_config_lost_are_closed),
 		cmocka_unit_test(esn_is_what_both_ends_allow),
 		cmocka_unit_test(no_window_means_no_esn_unless_it_must_be),
