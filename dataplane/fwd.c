@@ -75,6 +75,15 @@ static void lookup6(const struct worker *w, struct rte_mbuf **m, uint32_t *id, u
 			lookup_link(w, m[i], &id[i]);
 }
 
+static bool all_six(struct rte_mbuf **m, uint16_t n)
+{
+	uint8_t all = PKT_V6;
+
+	for (uint16_t i = 0; i < n; i++)
+		all &= pkt_of(m[i])->flags;
+	return all;
+}
+
 static __rte_noinline void lookup_mixed(const struct worker *w, struct rte_mbuf **m, uint32_t *id, uint16_t n)
 {
 	struct rte_mbuf *six[VEC_BURST];
@@ -98,19 +107,16 @@ void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16
 	const struct fib *f = w->fib;
 	uint32_t dst[VEC_BURST];
 	uint32_t id[VEC_BURST];
-	uint8_t kinds = 0, any = 0, all = PKT_V6;
+	uint8_t kinds = 0, any = 0;
 
 	/* an IPv6 header is longer: it can be read as IPv4's, for nothing */
 	for (uint16_t i = 0; i < n; i++) {
-		uint8_t flags = pkt_of(m[i])->flags;
-
 		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
-		any |= flags;
-		all &= flags;
+		any |= pkt_of(m[i])->flags;
 	}
 	if (likely(!(any & PKT_V6)))
 		fib_lookup(f, dst, id, n);
-	else if (all)
+	else if (all_six(m, n))
 		lookup6(w, m, id, n);
 	else
 		lookup_mixed(w, m, id, n);
@@ -204,13 +210,28 @@ static inline bool hop6(struct rte_ipv6_hdr *ip)
 	return true;
 }
 
-static inline bool hop_any(struct rte_mbuf *m, uint8_t flags)
+/* What is due before a packet goes on; false: it has ended. */
+static inline bool step(struct worker *w, struct rte_mbuf *m, uint8_t flags)
 {
-	return likely(!(flags & PKT_V6)) ? hop(pkt_ip(m)) : hop6(pkt_ip6(m));
+	bool on;
+
+	if (likely(!(flags & (PKT_OWN | PKT_TUN | PKT_V6)))) {
+		on = hop(pkt_ip(m));
+	} else if (flags & PKT_OWN || !(flags & PKT_V6)) {
+		return true;
+	} else if (unlikely(is_link_bound(m))) {
+		beyond_scope(w, m);
+		return false;
+	} else {
+		on = flags & PKT_TUN || hop6(pkt_ip6(m));
+	}
+	if (unlikely(!on))
+		expired(w, m);
+	return on;
 }
 
-/* came_bare() of the packets that are IPv6, one by one or all of one source at once. */
-static __rte_noinline uint32_t came_bare6(struct worker *w, struct rte_mbuf **m, uint16_t n, uint32_t clear)
+/* came_bare() of the packets that are IPv6, which are not `clear` any more. All of one source need only one look. */
+static __rte_noinline uint32_t came_bare6(struct worker *w, struct rte_mbuf **m, uint16_t n, uint32_t *clear)
 {
 	struct ip6 src[VEC_BURST];
 	uint32_t id[VEC_BURST], bare = 0;
@@ -219,8 +240,9 @@ static __rte_noinline uint32_t came_bare6(struct worker *w, struct rte_mbuf **m,
 	bool same = true;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (!(clear >> i & 1) || !pkt_is_v6(m[i]))
+		if (!(*clear >> i & 1) || !pkt_is_v6(m[i]))
 			continue;
+		*clear &= ~(1u << i);
 		src[k] = ip6_get(ip6_src(pkt_ip6(m[i])));
 		same &= ip6_equal(src[k], src[0]);
 		at[k++] = (uint8_t)i;
@@ -238,20 +260,20 @@ static __rte_noinline uint32_t came_bare6(struct worker *w, struct rte_mbuf **m,
  * needs only one. */
 static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	uint32_t src[VEC_BURST], clear = 0, six = 0, differ = 0, bare = 0;
+	uint32_t src[VEC_BURST], clear = 0, differ = 0, bare = 0;
 	uint32_t id[VEC_BURST];
+	uint8_t any = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
 
 		clear |= (uint32_t) !(flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED)) << i;
-		six |= (uint32_t) !!(flags & PKT_V6) << i;
+		any |= flags;
 	}
 	if (clear == 0)
 		return 0;
-	if (unlikely(six & clear)) {
-		bare = came_bare6(w, m, n, clear);
-		clear &= ~six;
+	if (unlikely(any & PKT_V6)) {
+		bare = came_bare6(w, m, n, &clear);
 		if (clear == 0)
 			return bare;
 	}
@@ -314,10 +336,8 @@ void fwd_send(struct worker *w, struct rte_mbuf **m, const struct fib_nh *nh, ui
 			ends_here(w, m[i], (enum fib_kind)nh[i].kind);
 		else if (unlikely(bare >> i & 1))
 			drop(w, m[i], DROP_CLEAR_TO_PROTECTED);
-		else if (unlikely(flags & PKT_V6) && !(flags & PKT_OWN) && is_link_bound(m[i]))
-			beyond_scope(w, m[i]);
-		else if (unlikely(!(flags & (PKT_OWN | PKT_TUN)) && !hop_any(m[i], flags)))
-			expired(w, m[i]);
+		else if (unlikely(!step(w, m[i], flags)))
+			continue;
 		else if (nh[i].kind == FIB_TUNNEL)
 			to_tunnel(w, m[i], nh[i].arg);
 		else

@@ -129,7 +129,7 @@ void nd_in(struct nbr *a, uint8_t worker, const struct rte_mbuf *m, uint64_t now
 	struct nd_msg d;
 
 	if (nd_msg_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &d) != DROP_N ||
-	    !memcmp(d.src_mac, p->mac, 6))
+	    neigh_mac_pack(d.src_mac) == neigh_mac_pack(p->mac))
 		return;
 	if (conflicts(p, &d)) {
 		ip6_put(octets, d.type == ND_ADVERT || ip6_is_any(d.src) ? d.target : d.src);

@@ -180,17 +180,26 @@ static uint64_t mac_at(struct neigh_place *p, uint64_t key)
 	return mac;
 }
 
-bool neigh_frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6])
+static inline uint16_t type_of(struct rte_mbuf *m)
 {
-	bool six = pkt_is_v6(m);
+	return pkt_is_v6(m) ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
+}
+
+static inline bool frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6], uint16_t type_be)
+{
 	struct rte_ether_hdr *eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth));
 
 	if (unlikely(!eth))
 		return false;
 	memcpy(&eth->dst_addr, &dst_mac, 6);
 	memcpy(&eth->src_addr, src_mac, 6);
-	eth->ether_type = six ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	eth->ether_type = type_be;
 	return true;
+}
+
+bool neigh_frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6])
+{
+	return frame(m, dst_mac, src_mac, type_of(m));
 }
 
 /* --- worker --- */
@@ -211,63 +220,64 @@ static bool up(struct worker *w, struct rte_mbuf *m, enum stats_drop full)
 	return true;
 }
 
-/* The last neighbour that was looked up: the next packet's, mostly. */
-struct last {
-	struct neigh_who who; /* when it is IPv6's */
-	uint64_t key, mac;    /* key: when it is IPv4's, else 0 */
-};
-
-static inline uint64_t mac4(struct worker *w, uint16_t port, uint32_t addr_be, struct last *last)
-{
-	uint64_t key = key_of(port, addr_be);
-
-	if (key != last->key) {
-		last->mac = mac_at(find4(w->neigh, key), key);
-		last->key = key;
-		last->who.six = false;
-	}
-	return last->mac;
-}
-
-/* The gateway or the packet is IPv6's. */
-static __rte_noinline uint64_t mac6(struct worker *w, struct rte_mbuf *m, struct fib_nh nh, struct last *last)
+/* The packet or its gateway is IPv6's. The last neighbour that was looked up is the next packet's, mostly. */
+static uint64_t mac_six(struct worker *w, struct rte_mbuf *m, struct fib_nh nh, struct neigh_who *last,
+			uint64_t last_mac)
 {
 	struct neigh_who who = neigh_who(w->fib, m, nh);
-	struct neigh_place *p;
 	uint64_t key;
 
-	if (!who.six)
-		return mac4(w, who.port, who.addr_be, last);
-	if (last->who.six && who.port == last->who.port && ip6_equal(who.addr6, last->who.addr6))
-		return last->mac;
-	p = find6(w->neigh, who.port, who.addr6, &key);
-	*last = (struct last){.who = who, .mac = mac_at(p, key)};
-	return last->mac;
+	if (last->port == who.port && last->six == who.six && last->addr_be == who.addr_be &&
+	    ip6_equal(last->addr6, who.addr6))
+		return last_mac;
+	*last = who;
+	if (who.six) {
+		struct neigh_place *p = find6(w->neigh, who.port, who.addr6, &key);
+
+		return mac_at(p, key);
+	}
+	key = key_of(who.port, who.addr_be);
+	return mac_at(find4(w->neigh, key), key);
+}
+
+static inline bool plain(struct rte_mbuf *m, struct fib_nh nh)
+{
+	return likely(nh.n == 0 && !pkt_is_v6(m));
 }
 
 uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct last last = {.key = 0};
+	uint64_t last_key = 0, last_mac = 0, last_six_mac = 0;
+	struct neigh_who last_six = {.port = UINT16_MAX}; /* no port's */
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		struct fib_nh nh = fib_nh(w->fib, pkt_of(m)->next);
+		uint16_t type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
 		uint64_t mac;
 
 		if (unlikely(nh.kind != FIB_PORT)) { /* changed since the lookup */
 			drop(w, m, DROP_NO_ROUTE);
 			continue;
 		}
-		if (unlikely(nh.n == FIB_GATEWAY6 || pkt_is_v6(m)))
-			mac = mac6(w, m, nh, &last);
-		else
-			mac = mac4(w, nh.port, nh.arg ? nh.arg : pkt_ip(m)->dst_addr, &last);
+		if (plain(m, nh)) {
+			uint64_t key = key_of(nh.port, nh.arg ? nh.arg : pkt_ip(m)->dst_addr);
+
+			if (key != last_key) {
+				last_mac = mac_at(find4(w->neigh, key), key);
+				last_key = key;
+			}
+			mac = last_mac;
+		} else {
+			mac = last_six_mac = mac_six(w, m, nh, &last_six, last_six_mac);
+			type = type_of(m);
+		}
 		if (unlikely(!mac)) {
 			(void)up(w, m, DROP_NO_NEIGH);
 			continue;
 		}
-		if (unlikely(!neigh_frame(m, mac, w->port[nh.port].mac))) {
+		if (unlikely(!frame(m, mac, w->port[nh.port].mac, type))) {
 			drop(w, m, DROP_NO_HEADROOM);
 			continue;
 		}

@@ -107,7 +107,8 @@ int rig_start(void **state)
 		return -1;
 	port_start(RIG_WAN, "wan");
 	port_start(RIG_LAN, "lan");
-	rig->fib = fib_new(&(struct fib_params){.routes_max = 64, .routes6_max = 64, .n_nexthops = 16, .n_ports = RIG_PORTS});
+	rig->fib = fib_new(
+		&(struct fib_params){.routes_max = 64, .routes6_max = 64, .n_nexthops = 16, .n_ports = RIG_PORTS});
 	rig->neigh = neigh_new(1, SOCKET_ID_ANY);
 	rig->handoff = handoff_new(2, SOCKET_ID_ANY);
 	rig->punt = punt_new(rig, SOCKET_ID_ANY);

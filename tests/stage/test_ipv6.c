@@ -466,113 +466,100 @@ static void echo_behind_options(void **state)
 	rig_settle(0);
 }
 
-/* What a worker hands up to the ctl thread, and what not. */
+/* --- neighbour discovery: what a worker hands up to the ctl thread, and what not --- */
+
+enum nd_case {
+	OURS,
+	OTHERS,
+	SHORT,
+	HOPS_LOW,
+	CODE,
+	SUM,
+	OPT_ZERO,
+	OPT_LONG,
+	MCAST_TARGET,
+	DAD_WITH_MAC,
+	DAD_TO_ALL,
+	MCAST_MAC,
+	ADVERT,
+	SOLICITED_TO_ALL,
+	ROUTER,
+	REDIRECT,
+	ND_CASE_N
+};
+
+/* What it says. */
+static struct nd_msg nd_make(enum nd_case i)
+{
+	struct nd_msg d = {.type = ND_SOLICIT, .src = a6(LAN_HOST), .target = a6(LAN_GW), .has_mac = true};
+
+	memcpy(d.mac, their_mac, 6);
+	memcpy(d.src_mac, their_mac, 6);
+	if (i == OTHERS)
+		d.target = a6("2001:db8:1::77");
+	if (i == MCAST_TARGET)
+		d.target = a6("ff02::1");
+	if (i == DAD_WITH_MAC || i == DAD_TO_ALL)
+		d.src = (struct ip6){0};
+	if (i == DAD_TO_ALL)
+		d.has_mac = false;
+	if (i == MCAST_MAC)
+		d.mac[0] |= 1;
+	if (i == ADVERT || i == SOLICITED_TO_ALL)
+		d.type = ND_ADVERT, d.flags = ND_SOLICITED, d.target = a6(LAN_HOST);
+	if (i == ROUTER || i == REDIRECT)
+		d.type = i == ROUTER ? ND_ROUTER_ADVERT : ND_REDIRECT;
+	d.dst = i == SOLICITED_TO_ALL || i == DAD_TO_ALL ? a6("ff02::1") : ip6_solicited_node(d.target);
+	nd_group_mac(d.dst, d.dst_mac);
+	if (i == ADVERT) {
+		d.dst = a6(LAN_GW);
+		memcpy(d.dst_mac, (const uint8_t[6]){2, 0, 0, 0, 0, 2}, 6);
+	}
+	return d;
+}
+
+/* What is spoiled on the way, and the checksum right again. */
+static void nd_frame(enum nd_case i, struct rig_bytes *f)
+{
+	const struct nd_msg d = nd_make(i);
+
+	f->len = nd_msg_write(&d, f->b);
+	if (i == SHORT) {
+		f->len = (uint16_t)(f->len - 12);
+		f->b[ETH + 5] = (uint8_t)(f->b[ETH + 5] - 12);
+	}
+	if (i == HOPS_LOW)
+		f->b[HOPS] = 254;
+	if (i == CODE)
+		f->b[L4 + 1] = 1;
+	if (i == OPT_ZERO || i == OPT_LONG)
+		f->b[L4 + 25] = i == OPT_ZERO ? 0 : 2;
+	una_put16(f->b + L4 + 2, 0);
+	una_put16(f->b + L4 + 2, ip6_cksum(d.src, d.dst, IP6_ICMP, f->b + L4, f->len - (uint32_t)L4));
+	f->b[L4 + 2] ^= i == SUM;
+}
+
 static void discovery_goes_up_when_it_is_sound(void **state)
 {
-	enum {
-		OURS,
-		OTHERS,
-		SHORT,
-		HOPS_LOW,
-		CODE,
-		SUM,
-		OPT_ZERO,
-		OPT_LONG,
-		MCAST_TARGET,
-		DAD_WITH_MAC,
-		DAD_TO_ALL,
-		MCAST_MAC,
-		ADVERT,
-		SOLICITED_TO_ALL,
-		ROUTER,
-		REDIRECT,
-		N
-	};
-	static const enum stats_drop why[N] = {
-		[OURS] = DROP_N,
-		[OTHERS] = DROP_NOT_FOR_US,
-		[SHORT] = DROP_BAD_ND,
-		[HOPS_LOW] = DROP_BAD_ND,
-		[CODE] = DROP_BAD_ND,
-		[SUM] = DROP_BAD_ND,
-		[OPT_ZERO] = DROP_BAD_ND,
-		[OPT_LONG] = DROP_BAD_ND,
-		[MCAST_TARGET] = DROP_BAD_ND,
-		[DAD_WITH_MAC] = DROP_BAD_ND,
-		[DAD_TO_ALL] = DROP_BAD_ND,
-		[MCAST_MAC] = DROP_BAD_ND,
-		[ADVERT] = DROP_N,
-		[SOLICITED_TO_ALL] = DROP_BAD_ND,
-		[ROUTER] = DROP_NOT_FOR_US,
-		[REDIRECT] = DROP_NOT_FOR_US,
-	};
-	struct rte_mbuf *m;
+	struct rte_mbuf *m = NULL;
+	struct rig_bytes f;
 	(void)state;
 
-	for (unsigned i = 0; i < N; i++) {
-		struct nd_msg d = {.type = ND_SOLICIT, .src = a6(LAN_HOST), .target = a6(LAN_GW), .has_mac = true};
-		struct rig_bytes f;
-		bool up;
+	for (enum nd_case i = 0; i < ND_CASE_N; i++) {
+		const bool good = i == OURS || i == ADVERT, not_ours = i == OTHERS || i == ROUTER || i == REDIRECT;
 
 		memset(&rig->count, 0, sizeof(rig->count));
-		memcpy(d.mac, their_mac, 6);
-		memcpy(d.src_mac, their_mac, 6);
-		if (i == OTHERS)
-			d.target = a6("2001:db8:1::77");
-		if (i == MCAST_TARGET)
-			d.target = a6("ff02::1");
-		if (i == DAD_WITH_MAC || i == DAD_TO_ALL)
-			d.src = (struct ip6){0};
-		if (i == DAD_TO_ALL)
-			d.has_mac = false;
-		if (i == MCAST_MAC)
-			d.mac[0] |= 1;
-		if (i == ADVERT || i == SOLICITED_TO_ALL)
-			d.type = ND_ADVERT, d.flags = ND_SOLICITED, d.target = a6(LAN_HOST);
-		if (i == ROUTER)
-			d.type = ND_ROUTER_ADVERT;
-		if (i == REDIRECT)
-			d.type = ND_REDIRECT;
-		d.dst = i == ADVERT                                ? a6(LAN_GW)
-			: i == SOLICITED_TO_ALL || i == DAD_TO_ALL ? a6("ff02::1")
-								   : ip6_solicited_node(d.target);
-		nd_group_mac(d.dst, d.dst_mac);
-		if (i == ADVERT)
-			memcpy(d.dst_mac, (const uint8_t[6]){2, 0, 0, 0, 0, 2}, 6);
-		f.len = nd_msg_write(&d, f.b);
-		if (i == SHORT) {
-			f.len = (uint16_t)(f.len - 12);
-			f.b[ETH + 5] = (uint8_t)(f.b[ETH + 5] - 12);
-		}
-		if (i == HOPS_LOW)
-			f.b[HOPS] = 254;
-		if (i == CODE)
-			f.b[L4 + 1] = 1;
-		if (i == OPT_ZERO)
-			f.b[L4 + 25] = 0;
-		if (i == OPT_LONG)
-			f.b[L4 + 25] = 2;
-		if (i != SUM && i != OURS) {
-			una_put16(f.b + L4 + 2, 0);
-			una_put16(f.b + L4 + 2, ip6_cksum(d.src, d.dst, IP6_ICMP, f.b + L4, f.len - (uint32_t)L4));
-		} else if (i == SUM) {
-			f.b[L4 + 2] ^= 1;
-		}
+		nd_frame(i, &f);
 		rig_rx(RIG_LAN, &f);
 		rig_run();
-		if (why[i] != DROP_N)
-			rig_dropped(why[i], 1);
-		else
-			rig_dropped_none();
-		up = rte_ring_dequeue(rig->neigh->link[0].up, (void **)&m) == 0;
-		assert_int_equal(up, why[i] == DROP_N);
-		if (up) {
-			assert_int_equal(pkt_of(m)->kind, NEIGH_ND);
-			assert_int_equal(m->data_len,
-					 f.len); /* from the Ethernet header on, also when it came by the FIB */
-			assert_memory_equal(rte_pktmbuf_mtod(m, void *), f.b, f.len);
-			rte_pktmbuf_free(m);
-		}
+		rig_dropped(not_ours ? DROP_NOT_FOR_US : DROP_BAD_ND, !good);
+		assert_int_equal(rte_ring_dequeue(rig->neigh->link[0].up, (void **)&m) == 0, good);
+		if (!good)
+			continue;
+		assert_int_equal(pkt_of(m)->kind, NEIGH_ND);
+		assert_int_equal(m->data_len, f.len); /* from the Ethernet header on, also when it came by the FIB */
+		assert_memory_equal(rte_pktmbuf_mtod(m, void *), f.b, f.len);
+		rte_pktmbuf_free(m);
 	}
 	memset(&rig->count, 0, sizeof(rig->count));
 	rig_settle(0);
