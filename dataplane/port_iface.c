@@ -140,16 +140,27 @@ static void offloads_off(const struct port_set *s, const struct port *p)
 		log_debug(LOG_PORT, "port=%s event=offloads-stay cause=\"%s\"", p->cfg->name, err_str(errno));
 }
 
+/* Neighbour discovery speaks to groups, which a device lets in when somebody has joined them: the kernel has not. */
+static bool has_ipv6(const struct port *p)
+{
+	for (unsigned i = 0; i < p->cfg->n_addr; i++)
+		if (p->cfg->addr[i].addr.family == IP_V6)
+			return true;
+	return false;
+}
+
 int port_iface_prepare(struct port_set *s, struct port *p, char *why, unsigned cap)
 {
 	struct ifreq r;
+	int want;
 
 	offloads_off(s, p);
 	if (port_ask(s, p, SIOCGIFFLAGS, &r))
 		return port_fail(why, cap, -errno, "port %s: interface %s went away", p->cfg->name, p->ifname);
-	if (r.ifr_flags & IFF_UP)
+	want = IFF_UP | (has_ipv6(p) ? IFF_ALLMULTI : 0);
+	if ((r.ifr_flags & want) == want)
 		return 0;
-	r.ifr_flags |= IFF_UP;
+	r.ifr_flags = (short)(r.ifr_flags | want);
 	if (ioctl(s->sock, SIOCSIFFLAGS, &r))
 		return port_fail(why, cap, -errno, "port %s: cannot bring interface %s up: %s; ip link set %s up",
 				 p->cfg->name, p->ifname, err_str(errno), p->ifname);
