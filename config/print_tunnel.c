@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "config/preset.h"
 #include "config/print.h"
@@ -20,12 +19,7 @@ static void put_id(FILE *f, const struct cfg_id *id)
 	char text[2 * CFG_ID_MAX + 16];
 
 	fputs("      id: ", f);
-	if (id->type == CFG_ID_EMAIL) { /* as text for people its `\` and `"` are escaped: not here, YAML does that */
-		memcpy(text, id->b, id->len);
-		text[id->len] = '\0';
-	} else {
-		cfg_id_str(id, text, sizeof(text));
-	}
+	cfg_id_str(id, text, sizeof(text));
 	print_quoted(f, text);
 	fputc('\n', f);
 }
