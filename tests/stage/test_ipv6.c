@@ -466,6 +466,39 @@ static void echo_behind_options(void **state)
 	rig_settle(0);
 }
 
+/* IKE over IPv6 wants its checksum (RFC 8200 8.1). Nobody is attached here, so what is good ends as punt-full. */
+static void ike_with_a_checksum_goes_to_the_rings(void **state)
+{
+	static const struct {
+		uint16_t port, len, sum; /* sum: what is added to the right one */
+		bool none;
+		enum stats_drop why;
+	} t[] = {{500, 36, 0, false, DROP_PUNT_FULL},   {500, 36, 1, false, DROP_BAD_CHECKSUM},
+		 {500, 36, 0, true, DROP_BAD_CHECKSUM}, {500, 35, 0, false, DROP_RUNT},
+		 {4500, 40, 0, false, DROP_PUNT_FULL},  {4500, 9, 0, false, DROP_KEEPALIVE}};
+	(void)state;
+
+	for (unsigned i = 0; i < RTE_DIM(t); i++) {
+		uint8_t text[64] = {1, 244, (uint8_t)(t[i].port >> 8), (uint8_t)t[i].port, 0, (uint8_t)t[i].len};
+		struct rig_bytes f;
+
+		memset(&rig->count, 0, sizeof(rig->count));
+		if (t[i].len == 9)
+			text[8] = 0xff;
+		text[8 + (t[i].port == 4500 ? 4 : 0) + 17] = 0x20; /* version */
+		frame(&f, LAN_HOST, LAN_GW, IP6_UDP, text, t[i].len);
+		una_put16(f.b + L4 + 6, ip6_cksum(a6(LAN_HOST), a6(LAN_GW), IP6_UDP, f.b + L4, t[i].len));
+		f.b[L4 + 7] = (uint8_t)(f.b[L4 + 7] + t[i].sum);
+		if (t[i].none)
+			una_put16(f.b + L4 + 6, 0);
+		rig_rx(RIG_LAN, &f);
+		rig_run();
+		rig_dropped(t[i].why, 1);
+	}
+	memset(&rig->count, 0, sizeof(rig->count));
+	rig_settle(0);
+}
+
 /* --- neighbour discovery: what a worker hands up to the ctl thread, and what not --- */
 
 enum nd_case {
@@ -578,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(errors_have_a_rate, reset, rig_clear),
 		cmocka_unit_test_setup_teardown(echo_is_answered, reset, rig_clear),
 		cmocka_unit_test_setup_teardown(echo_behind_options, reset, rig_clear),
+		cmocka_unit_test_setup_teardown(ike_with_a_checksum_goes_to_the_rings, reset, rig_clear),
 		cmocka_unit_test_setup_teardown(discovery_goes_up_when_it_is_sound, reset, rig_clear),
 	};
 
