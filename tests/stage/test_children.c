@@ -280,6 +280,7 @@ static void the_number_of_children_may_change(void **state)
 	packet(&ip, false, UDP, 2001);
 	assert_int_equal(taken_by(&ip), 0);
 	wide_tunnel_set(&t); /* the SA is child 0's now, and lets all pass */
+	assert_int_equal(atomic_load(&rig->sad->tunnel[TUNNEL].tx), SAD_NO_SLOT); /* all are asked */
 	assert_int_equal(taken_by(&ip), 0);
 	install(1);
 	assert_int_equal(taken_by(&ip), 0);
