@@ -62,14 +62,19 @@ static __rte_noinline void lookup_link(const struct worker *w, struct rte_mbuf *
 		*id = fib6_link(w->fib, m->port);
 }
 
-/* Ids of the IPv6 packets of a burst; all of them, or those among others. */
+/* Ids of IPv6 packets, at least one. A burst to one destination needs one look. */
 static void lookup6(const struct worker *w, struct rte_mbuf **m, uint32_t *id, uint16_t n)
 {
 	struct ip6 dst[VEC_BURST];
+	bool same = true;
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		dst[i] = ip6_get(ip6_dst(pkt_ip6(m[i])));
-	fib6_lookup(w->fib, dst, id, n);
+		same &= ip6_equal(dst[i], dst[0]);
+	}
+	fib6_lookup(w->fib, dst, id, same ? 1 : n);
+	for (uint16_t i = 1; same && i < n; i++)
+		id[i] = id[0];
 	for (uint16_t i = 0; i < n; i++)
 		if (unlikely(ip6_is_link_local(dst[i])))
 			lookup_link(w, m[i], &id[i]);
