@@ -7,6 +7,8 @@
 #include "dataplane/handoff.h"
 #include "dataplane/ip6.h"
 #include "dataplane/pkt.h"
+#include "dataplane/pmtu.h"
+#include "dataplane/reasm.h"
 #include "dataplane/sad.h"
 #include "dataplane/tx.h"
 #include "dataplane/una.h"
@@ -91,6 +93,10 @@ void classify_handed(struct worker *w, struct rte_mbuf **m, uint16_t n)
 
 		if (unlikely(kind == PKT_FRAME))
 			tx_push(w, &m[i], 1);
+		else if (unlikely(kind == PKT_PMTU))
+			pmtu_take(w, m[i]);
+		else if (unlikely(kind == PKT_FRAG))
+			reasm_take(w, m[i]);
 		else
 			vec_push(kind == PKT_TUNNEL ? &w->enc : &w->esp, m[i]);
 	}

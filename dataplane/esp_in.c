@@ -9,6 +9,7 @@
 #include "dataplane/ecn.h"
 #include "dataplane/ip6.h"
 #include "dataplane/limit.h"
+#include "dataplane/mss.h"
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
 #include "dataplane/replay.h"
@@ -442,6 +443,15 @@ static __rte_noinline void lose_fault(struct worker *w, struct rte_mbuf *m, cons
 		lose(w, m, s, f.why, f.sa_why);
 }
 
+/* A connection's beginning: its MSS is made to fit the way back, which is taken to be like the way here. */
+static __rte_noinline void clamp(struct worker *w, const struct sa_in *s, struct rte_mbuf *m)
+{
+	uint32_t tunnel = cold_of(w, s)->tunnel.slot, slot = sad_tunnel_tx(w->sad, tunnel);
+
+	if (slot != SAD_NO_SLOT)
+		mss_clamp(m, w->sad->out[slot].mtu, w->sad->conf[tunnel].mss);
+}
+
 uint16_t esp_in_finish(struct worker *w, struct crypto_batch *b, struct rte_mbuf **m)
 {
 	uint32_t packets = 0, octets = 0;
@@ -454,6 +464,8 @@ uint16_t esp_in_finish(struct worker *w, struct crypto_batch *b, struct rte_mbuf
 		if (likely(f.why == DROP_N)) {
 			packets++;
 			octets += b->m[i]->data_len;
+			if (mss_is_syn(b->m[i]))
+				clamp(w, s, b->m[i]);
 			m[kept++] = b->m[i];
 		} else {
 			lose_fault(w, b->m[i], s, f);

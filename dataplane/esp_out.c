@@ -10,6 +10,7 @@
 #include "dataplane/fwd.h"
 #include "dataplane/ip6.h"
 #include "dataplane/limit.h"
+#include "dataplane/mss.h"
 #include "dataplane/pkt.h"
 #include "dataplane/sad.h"
 #include "dataplane/selector.h"
@@ -127,13 +128,33 @@ static __rte_noinline struct sa_out *pick(struct worker *w, struct rte_mbuf *m, 
 	return NULL;
 }
 
+/* May the ESP packet be cut, and not the one in it? In transport mode fragments come after the cipher, in tunnel mode where the config
+ * says so, if the outer header allows it. An IPv6 packet of 1280 octets must get through whatever the path (RFC 8200 5). */
+static bool cut_later(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+{
+	const struct sad_tunnel_conf *c = &w->sad->conf[w->sad->cold_out[s->slot].tunnel.slot];
+	bool v6 = pkt_is_v6(m), df = !v6 && pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	bool outer_df = !(s->flags & SA_V6) && (s->df == MSG_DF_SET || (s->df == MSG_DF_COPY && v6));
+
+	if (s->flags & SA_TRANSPORT)
+		return !v6 && !df;
+	if (v6)
+		return m->data_len <= IP6_MIN_MTU && s->mtu < IP6_MIN_MTU;
+	return c->fragment == MSG_FRAGMENT_AFTER && !df && !outer_df;
+}
+
 /* Too big for the SA: fragments in w->ready, or lost. In transport mode fragments come after the cipher. RFC 4301 4.1, 7 */
 static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
 {
-	if (s->flags & SA_TRANSPORT && !pkt_is_v6(m) && !(pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)))
+	if (cut_later(w, m, s))
 		vec_give(w, &w->ready, m);
 	else if (fwd_fit(w, m, s->mtu, &w->ready) == 0)
 		w->sad->cold_out[s->slot].drop[MSG_SA_DROP_MISC]++;
+}
+
+static __rte_noinline void clamp(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+{
+	mss_clamp(m, s->mtu, w->sad->conf[w->sad->cold_out[s->slot].tunnel.slot].mss);
 }
 
 void esp_out_lookup(struct worker *w)
@@ -158,6 +179,8 @@ void esp_out_lookup(struct worker *w)
 			if (unlikely(!usable(w, m, s)))
 				continue;
 		}
+		if (mss_is_syn(m))
+			clamp(w, m, s);
 		if (unlikely(m->data_len > s->mtu))
 			fit(w, m, s);
 		else

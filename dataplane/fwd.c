@@ -376,6 +376,11 @@ uint16_t fwd_fit(struct worker *w, struct rte_mbuf *m, uint16_t mtu, struct vec 
 {
 	uint16_t made;
 
+	if (pkt_is_v6(m) && pkt_of(m)->flags & (PKT_OWN | PKT_OUTER)) {
+		made = frag6_split(w, m, mtu, to->m + to->n, vec_room(to));
+		to->n = (uint16_t)(to->n + made);
+		return made;
+	}
 	if (pkt_is_v6(m)) { /* RFC 8200 5, RFC 4443 3.2 */
 		icmp6_error(w, m, ICMP6_TOO_BIG, 0, mtu);
 		drop(w, m, DROP_TOO_BIG);

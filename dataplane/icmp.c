@@ -8,6 +8,7 @@
 #include "dataplane/fib.h"
 #include "dataplane/parse.h"
 #include "dataplane/pkt.h"
+#include "dataplane/pmtu.h"
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
 #include "dataplane/una.h"
@@ -165,6 +166,9 @@ void icmp_in(struct worker *w, struct rte_mbuf *m)
 		drop(w, m, DROP_BAD_ICMP);
 	else if (rte_raw_cksum(icmp, (size_t)(m->data_len - ihl)) != 0xffff)
 		drop(w, m, DROP_BAD_CHECKSUM);
+	else if (icmp[0] == ICMP_UNREACHABLE && icmp[1] == ICMP_FRAG_NEEDED && !(pkt_of(m)->flags & PKT_DECAPPED) &&
+		 pmtu_in(w, m, (uint16_t)(ihl + ICMP_HDR), rte_be_to_cpu_16(una_get16(icmp + 6))))
+		return;
 	else if (icmp[0] != ICMP_ECHO)
 		tun_push(w, m); /* errors about the kernel's own packets, answers to its pings */
 	else if (icmp[1] != 0)

@@ -9,6 +9,7 @@
 #include "dataplane/nd_msg.h"
 #include "dataplane/neigh.h"
 #include "dataplane/pkt.h"
+#include "dataplane/pmtu.h"
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
 #include "dataplane/worker.h"
@@ -210,6 +211,9 @@ void icmp6_in(struct worker *w, struct rte_mbuf *m, const struct ip6_chain *c)
 		drop(w, m, DROP_BAD_CHECKSUM);
 	else if (p[0] >= ND_ROUTER_SOLICIT && p[0] <= ND_REDIRECT)
 		nd_in(w, m, c);
+	else if (p[0] == ICMP6_TOO_BIG && p[1] == 0 && !(pkt_of(m)->flags & PKT_DECAPPED) &&
+		 pmtu_in(w, m, (uint16_t)(c->off + HEAD), rte_be_to_cpu_32(una_get32(p + 4))))
+		return;
 	else if (p[0] != ICMP6_ECHO)
 		tun_push(w, m); /* errors about the kernel's own packets, answers to its pings */
 	else if (p[1] != 0)

@@ -10,6 +10,7 @@
 #include "dataplane/ip6.h"
 #include "dataplane/pkt.h"
 #include "dataplane/punt.h"
+#include "dataplane/reasm.h"
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
 #include "dataplane/una.h"
@@ -139,9 +140,11 @@ static void local_six(struct worker *w, struct rte_mbuf *m)
 
 	if (why == DROP_N && !zone_ok(w, m))
 		why = DROP_BAD_ADDRESS;
-	else if (why == DROP_N && !c.whole)
-		why = DROP_FRAGMENT;
-	else if (why == DROP_N && c.proto == IP6_NONE)
+	if (why == DROP_N && !c.whole) {
+		reasm_push(w, m);
+		return;
+	}
+	if (why == DROP_N && c.proto == IP6_NONE)
 		why = DROP_PROTOCOL;
 	if (why != DROP_N)
 		drop(w, m, why);
@@ -166,7 +169,7 @@ static void local_one(struct worker *w, struct rte_mbuf *m)
 		return;
 	}
 	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) {
-		drop(w, m, DROP_FRAGMENT);
+		reasm_push(w, m);
 		return;
 	}
 	if (ip->next_proto_id == IPPROTO_ICMP)

@@ -35,6 +35,7 @@
 #include "dataplane/port.h"
 #include "dataplane/privs.h"
 #include "dataplane/punt.h"
+#include "dataplane/reasm.h"
 #include "dataplane/sad.h"
 #include "dataplane/tun.h"
 #include "dataplane/tundev.h"
@@ -156,8 +157,9 @@ static uint32_t n_mbufs(const struct config *c, const struct port_set *ports)
 {
 	uint32_t n = c->dataplane.n_workers;
 
-	return n * MBUFS_PER_WORKER + n * (n - 1) * HANDOFF_RING + n * (NEIGH_RING + NEIGH_DOWN + 2 * TUN_RING) +
-	       NBR_FAMILIES * NBR_HOLD_ALL + 2 * MBUF_CACHE + port_mbufs(ports, (uint16_t)n);
+	return n * (MBUFS_PER_WORKER + REASM_MBUFS) + n * (n - 1) * HANDOFF_RING +
+	       n * (NEIGH_RING + NEIGH_DOWN + 2 * TUN_RING) + NBR_FAMILIES * NBR_HOLD_ALL + 2 * MBUF_CACHE +
+	       port_mbufs(ports, (uint16_t)n);
 }
 
 static uint64_t memory(const struct config *c, const struct port_set *ports)
@@ -167,7 +169,8 @@ static uint64_t memory(const struct config *c, const struct port_set *ports)
 	uint64_t tunnels = (uint64_t)n_tunnels(c) * SAD_TUNNEL_SIZE;
 	uint64_t mbufs =
 		(uint64_t)n_mbufs(c, ports) * (sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + port_room(ports) + 192);
-	uint64_t workers = c->dataplane.n_workers * (sizeof(struct worker) + sizeof(struct punt) + (128u << 10));
+	uint64_t workers =
+		c->dataplane.n_workers * (sizeof(struct worker) + sizeof(struct punt) + reasm_memory() + (128u << 10));
 
 	const struct fib_params fib = {.routes_max = c->dataplane.routes_max,
 				       .routes6_max = c->dataplane.routes6_max,
@@ -334,10 +337,11 @@ static int start_worker(struct gateway *g, uint8_t id)
 	w->cmd = g->cmd[id];
 	w->bell = w->bell_control = -1;
 	w->stop = &g->stop;
+	w->reasm = reasm_new(id, (int)rte_socket_id());
 	w->punt = punt_new(w, (int)rte_socket_id());
-	if (!w->punt)
+	if (!w->punt || !w->reasm)
 		snprintf(g->why, WHY, "worker %u: %s", id, why);
-	return w->punt ? 0 : -ENOMEM;
+	return w->punt && w->reasm ? 0 : -ENOMEM;
 }
 
 static int worker_main(void *arg)
@@ -454,6 +458,7 @@ static void end_workers(struct gateway *g)
 	for (unsigned i = 0; i < CFG_WORKERS_MAX; i++) {
 		if (g->worker[i]) {
 			punt_free(g->worker[i]->punt);
+			reasm_free(g->worker[i]->reasm);
 			worker_fini(g->worker[i]);
 		}
 		rte_free(g->worker[i]);

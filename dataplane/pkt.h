@@ -22,6 +22,8 @@ enum pkt_kind {
 	PKT_CLEAR,  /* an IP packet to be looked up in the FIB */
 	PKT_ESP,    /* ESP to us; pkt.esp_off says where */
 	PKT_TUNNEL, /* clear, through TTL and MTU, to be encrypted for tunnel pkt.next */
+	PKT_PMTU,   /* a message about our ESP (pmtu.h), for the owner of the SA pkt.next */
+	PKT_FRAG,   /* a fragment to us, for the worker that puts its kind together (reasm.h) */
 	PKT_FRAME,  /* a whole frame, to be sent by the port m->port, of which the sender has no queue */
 	PKT_KIND_N
 };

@@ -44,9 +44,11 @@ struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node)
 	s->tunnel = table(n_tunnels, sizeof(*s->tunnel), numa_node);
 	s->conf = table(n_tunnels, sizeof(*s->conf), numa_node);
 	s->child = table(n_tunnels, sizeof(*s->child), numa_node);
+	s->spi_out = table(n_sas, sizeof(*s->spi_out), numa_node);
+	s->pmtu = table(n_tunnels, sizeof(*s->pmtu), numa_node);
 	s->transport.tunnel = table(n_tunnels, sizeof(*s->transport.tunnel), numa_node);
 	if (!s->in || !s->out || !s->cold_in || !s->cold_out || !s->owner_in || !s->owner_out || !s->tunnel ||
-	    !s->conf || !s->child || !s->transport.tunnel) {
+	    !s->conf || !s->child || !s->spi_out || !s->pmtu || !s->transport.tunnel) {
 		sad_free(s);
 		return NULL;
 	}
@@ -80,6 +82,8 @@ void sad_free(struct sad *s)
 	rte_free(s->tunnel);
 	rte_free(s->conf);
 	rte_free(s->child);
+	rte_free((void *)s->spi_out);
+	rte_free(s->pmtu);
 	rte_free(s->transport.tunnel);
 	rte_free(s);
 }
@@ -275,25 +279,6 @@ static uint16_t header_sum(const struct sa_out *sa)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-/* The largest inner packet: what is left of the port's MTU after the headers and the ICV, down to what the padded text is a
- * multiple of (RFC 4303 2.4), less pad length and next header. In transport mode the IP header is the packet's own, and may be longer
- * than we know: a block is kept for that. */
-static uint16_t inner_mtu(const struct worker *w, const struct sad_tunnel_conf *t, const struct crypto_form *f,
-			  const struct msg_sa_add *m)
-{
-	uint32_t mtu = t->port < w->n_ports ? w->port[t->port].mtu : 0;
-	uint32_t ip = m->family == 6 ? IP6_HDR : IP4_HDR;
-	uint32_t over = ip + (m->flags & MSG_SA_ENCAP_UDP ? UDP_HDR : 0) + ESP_HDR + f->iv_len + f->icv_len;
-	uint32_t inner;
-
-	if (mtu < over + MTU_MIN + ESP_TRAILER)
-		return 0;
-	inner = ((mtu - over) / f->align) * f->align - ESP_TRAILER;
-	if (m->flags & MSG_SA_TRANSPORT)
-		inner += ip - (f->align - ESP_ALIGN_MIN);
-	return (uint16_t)(t->mtu != 0 && t->mtu < inner ? t->mtu : inner);
-}
-
 static bool remote_is_none(uint8_t family, const uint8_t a[16])
 {
 	return family == 6 ? ip6_is_any(ip6_get(a)) : addr_be(a) == 0;
@@ -314,9 +299,8 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	struct sa_out *sa = &s->out[m->sa.slot];
 	struct sa_cold *c = &s->cold_out[m->sa.slot];
 	bool encap = m->flags & MSG_SA_ENCAP_UDP;
-	uint16_t mtu = inner_mtu(w, t, &crypto_forms[suite], m);
 
-	if (mtu == 0 || remote_is_none(m->family, m->remote))
+	if (remote_is_none(m->family, m->remote))
 		return -EINVAL;
 	if (atomic_load_explicit(&s->owner_out[m->sa.slot], memory_order_acquire) != SAD_NOBODY)
 		return -EEXIST;
@@ -333,7 +317,6 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 		sa->dst_be = addr_be(m->remote);
 	}
 	sa->spi_be = rte_cpu_to_be_32(m->spi);
-	sa->mtu = mtu;
 	sa->sport_be = rte_cpu_to_be_16(m->local_port);
 	sa->dport_be = rte_cpu_to_be_16(m->remote_port);
 	sa->df = t->df;
@@ -346,10 +329,14 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	sa->align = crypto_forms[suite].align;
 	sa->child = m->child;
 	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite, t->dscp) | (encap ? SA_ENCAP : 0);
+	sa->mtu = pmtu_inner(w, sa, m->tunnel.slot);
+	if (sa->mtu == 0)
+		return -EINVAL;
 	sa->cksum = header_sum(sa);
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
 	sa->salt = crypto_salt(suite, m->key);
 	atomic_store_explicit(&s->owner_out[m->sa.slot], w->id, memory_order_release);
+	atomic_store_explicit(&s->spi_out[m->sa.slot], sa->spi_be, memory_order_relaxed);
 	sad_tunnel_tx_set(s, m->tunnel.slot, m->child, m->sa.slot);
 	return 0;
 }
@@ -427,6 +414,7 @@ int sad_del(struct worker *w, struct msg_handle sa, uint32_t dir, struct msg_sa_
 		secret_wipe(&s->in[sa.slot], sizeof(s->in[sa.slot]));
 	} else {
 		sad_tunnel_tx_unset(s, c->tunnel.slot, s->out[sa.slot].child, sa.slot);
+		atomic_store_explicit(&s->spi_out[sa.slot], 0, memory_order_relaxed);
 		secret_wipe(&s->out[sa.slot], sizeof(s->out[sa.slot]));
 	}
 	secret_wipe(c, sizeof(*c));

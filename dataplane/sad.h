@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/build.h"
+#include "dataplane/pmtu.h"
 #include "dataplane/sa.h"
 #include "dataplane/transport.h"
 #include "ring/msg.h"
@@ -71,13 +72,16 @@ struct sad {
 	struct sad_tunnel *tunnel;                   /* [n_tunnels] */
 	struct sad_tunnel_conf *conf;                /* [n_tunnels] */
 	struct sad_child (*child)[MSG_CHILDREN_MAX]; /* [n_tunnels] */
-	struct transport transport;                  /* tunnels of that mode */
+	_Atomic uint32_t *
+		spi_out; /* [n_sas]: of the OUT SA, as on the wire, 0: none; writer: its owner. For who has only the SPI */
+	struct pmtu *pmtu;          /* [n_tunnels]; the owner worker's */
+	struct transport transport; /* tunnels of that mode */
 };
 
 /* Octets per tunnel. */
 enum {
 	SAD_TUNNEL_SIZE = sizeof(struct sad_tunnel) + sizeof(struct sad_tunnel_conf) +
-			  MSG_CHILDREN_MAX * sizeof(struct sad_child) + 4
+			  MSG_CHILDREN_MAX * sizeof(struct sad_child) + sizeof(struct pmtu) + 4
 };
 
 /* Take all memory. NULL: out of memory. EAL is up; main thread. */

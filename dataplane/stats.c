@@ -30,6 +30,10 @@ static void publish_sa(struct worker *w, uint32_t slot, uint32_t dir)
 
 	sad_counters(s, slot, dir, &now);
 	store(&to->c, &now, sizeof(now));
+	if (dir == MSG_DIR_OUT) {
+		pmtu_age(w, &w->sad->out[slot], c->tunnel.slot);
+		__atomic_store_n(&to->mtu, w->sad->out[slot].mtu, __ATOMIC_RELAXED);
+	}
 	__atomic_store_n(&to->spi, c->spi, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->gen, c->gen, __ATOMIC_RELEASE);
 }

@@ -22,7 +22,9 @@
 #include "dataplane/local.h"
 #include "dataplane/neigh.h"
 #include "dataplane/parse.h"
+#include "dataplane/pmtu.h"
 #include "dataplane/punt.h"
+#include "dataplane/reasm.h"
 #include "dataplane/rx.h"
 #include "dataplane/sad.h"
 #include "dataplane/stats.h"
@@ -183,6 +185,7 @@ void worker_turn(struct worker *w)
 
 	w->polls_left = WORKER_POLLS_PER_TURN;
 	w->worked |= cmd_poll(w);
+	reasm_age(w);
 	if (w->qsbr != NULL)
 		rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 	if (since < w->tsc_hz / PUBLISH_HZ)
@@ -261,9 +264,11 @@ int worker_init(struct worker *w, uint8_t id, const char **why)
 	w->now_tsc = rte_rdtsc();
 	w->started_tsc = w->now_tsc;
 	w->ip_id = (uint16_t)rte_rand();
+	w->frag6_id = (uint32_t)rte_rand();
 	worker_bucket_init(&w->icmp, w->tsc_hz, ICMP_ERRORS_PER_S, ICMP_ERRORS_BURST);
 	worker_bucket_init(&w->icmp6, w->tsc_hz, ICMP_ERRORS_PER_S, ICMP_ERRORS_BURST);
 	worker_bucket_init(&w->bad_spi, w->tsc_hz, BAD_SPI_PER_S, BAD_SPI_BURST);
+	worker_bucket_init(&w->pmtu, w->tsc_hz, PMTU_PER_S, PMTU_BURST);
 	return 0;
 }
 

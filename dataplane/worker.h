@@ -26,6 +26,7 @@ struct neigh;
 struct handoff;
 struct punt;
 struct tun;
+struct reasm;
 struct cmd;
 struct sad;
 
@@ -71,6 +72,7 @@ struct worker {
 	struct neigh *neigh;        /* shared, read under qsbr */
 	struct handoff *handoff;    /* packet rings between workers */
 	struct punt *punt;          /* IKE datagrams: this worker's policing and rings */
+	struct reasm *reasm;        /* fragments to us; NULL: none (tests), they are dropped */
 	struct tun *tun;            /* packets to and from the kernel; NULL: none (tests) */
 	struct cmd *cmd;            /* command side of this worker (cmd.c) */
 	struct stats_worker *stats; /* published counters, in the segment; may move on re-attach (cmd.c, own thread) */
@@ -113,8 +115,9 @@ struct worker {
 	bool bell_pending;   /* an event or IKE datagram waits: ring the control plane at the end of the poll */
 	bool unpublished;    /* counters have moved since stats_publish() went over all */
 	bool worked;         /* this poll moved something */
+	uint32_t frag6_id;   /* the same of IPv6 packets in fragments. RFC 8200 4.5 */
 	uint16_t ip_id;      /* next IP identification of packets that the gateway makes */
-	struct worker_bucket icmp, icmp6, bad_spi;
+	struct worker_bucket icmp, icmp6, bad_spi, pmtu;
 	uint32_t sa_publish_next; /* stats_publish() walks the live SAs in turns */
 };
 

@@ -29,6 +29,7 @@
 	X(DROP_NO_HEADROOM, "no-headroom") X(DROP_TX_FULL, "tx-full") X(DROP_LINK_DOWN, "link-down") \
 	X(DROP_CLEAR_TO_PROTECTED, "clear-to-protected") X(DROP_TUN_POLICED, "tun-policed") \
 	X(DROP_EXT_HEADER, "bad-extension-header") X(DROP_BAD_ND, "bad-nd")             \
+	X(DROP_PMTU, "path-mtu-told") X(DROP_PMTU_REFUSED, "path-mtu-refused") \
 	X(DROP_FRAG_OVERLAP, "fragment-overlap") X(DROP_REASM_FULL, "reassembly-full") X(DROP_REASM_TIMEOUT, "reassembly-timeout") \
 	X(DROP_CIPHER, "cipher-failure")
 /* clang-format on */
