@@ -14,11 +14,11 @@ static const struct crypto_set {
 	const char *name;
 	uint64_t needs; /* IMB_CPUFLAGS_* */
 	void (*init)(IMB_MGR *);
+	IMB_ARCH arch;
 } sets[] = {
-	{"sse", IMB_CPUFLAGS_SSE, init_mb_mgr_sse},
-	{"avx", IMB_CPUFLAGS_AVX, init_mb_mgr_avx},
-	{"avx2", IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2},
-	{"avx512", IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512},
+#define SET(name, fn, id) {name, IMB_CPUFLAGS_##id, init_mb_mgr_##fn, IMB_ARCH_##id},
+	MB_SETS(SET)
+#undef SET
 };
 
 /* What this CPU and this build of the library can do. */
@@ -107,36 +107,26 @@ void crypto_fini(struct crypto *c)
 
 const char *crypto_arch(const struct crypto *c)
 {
-	switch ((IMB_ARCH)c->mgr->used_arch) {
-	case IMB_ARCH_SSE:
-		return "sse";
-	case IMB_ARCH_AVX:
-		return "avx";
-	case IMB_ARCH_AVX2:
-		return "avx2";
-	case IMB_ARCH_AVX512:
-		return "avx512";
-	case IMB_ARCH_NONE:
-	case IMB_ARCH_NOAESNI:
-	case IMB_ARCH_NUM:
-		break;
-	}
+	for (unsigned i = 0; i < N_ELEMS(sets); i++)
+		if ((IMB_ARCH)c->mgr->used_arch == sets[i].arch)
+			return sets[i].name;
 	return "none";
 }
 
-/* The lines of a key that the cipher will read: the round keys, and of the hash key's powers, which stand in falling
- * order up to the end, only the last for a small packet. */
+/* The lines of a key that the cipher will read: the round keys, and of the hash key's powers only the lowest for a small
+ * packet. */
 static inline void fetch_key(const struct crypto_op *op)
 {
+	static const uint8_t low[] = {MB_KEY_LOW};
 	const uint8_t *line = (const uint8_t *)op->key;
 
 	for (unsigned i = 0; i < 4; i++)
 		rte_prefetch0(line + i * 64);
 	if (op->len > 128)
-		for (unsigned i = 4; i < 14; i++)
+		for (unsigned i = 4; i < MB_KEY_LINES - 2; i++)
 			rte_prefetch0(line + i * 64);
-	rte_prefetch0(line + 14 * 64);
-	rte_prefetch0(line + 15 * 64);
+	for (unsigned i = 0; i < N_ELEMS(low); i++)
+		rte_prefetch0(line + low[i] * 64);
 }
 
 /* The first lines of a packet that will be looked at next. Where data begins is known (mbuf, then RTE_PKTMBUF_HEADROOM), so

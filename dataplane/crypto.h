@@ -15,14 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifndef LINUX
-#define LINUX /* else the header packs struct gcm_key_data, and a misaligned one crashes */
-#endif
-#include <intel-ipsec-mb.h>
-
 #include <rte_mbuf.h>
 
 #include "base/build.h"
+#include "dataplane/compat.h"
 #include "dataplane/vec.h"
 
 /* Octets: of AES-GCM's ICV and IV, of the AEADs' salt; the most that any suite has. */
@@ -128,7 +124,7 @@ struct crypto_batch {
 _Static_assert(sizeof(struct crypto_op) == 64, "one line per packet");
 _Static_assert(offsetof(struct crypto_op, iv) == offsetof(struct crypto_op, salt) + 4,
 	       "the nonce is 12 octets in a row");
-_Static_assert(alignof(struct crypto_key) == 64 && sizeof(struct crypto_key) == 1024, "16 lines");
+_Static_assert(alignof(struct crypto_key) == 64 && sizeof(struct crypto_key) == MB_KEY_LINES * 64, "whole lines");
 _Static_assert(offsetof(struct crypto_mb_key, aes.dec) % 16 == 0, "the library's loads are aligned");
 
 /* One per worker: the library's manager and scratch for what it is given. */

@@ -1,8 +1,8 @@
 /* The hot halves of a child SA: only what was computed at install and every packet needs. Names, limits beyond the next
  * one, further selectors and drop counters are in struct sa_cold, in an array of its own.
  *
- * Writer: the SA's owner worker, for every field. The lines that a packet touches: 1 (+ 1 of the window) + the key's 6
- * (small packets) or 16. Strides are odd multiples of 64, so that slots do not fall into the same cache sets.
+ * Writer: the SA's owner worker, for every field. The lines that a packet touches: 1 (+ 1 of the window) + the key's few
+ * (small packets) or MB_KEY_LINES. Strides are odd multiples of 64, so that slots do not fall into the same cache sets.
  */
 #pragma once
 
@@ -46,15 +46,15 @@ struct sa_out {
 	uint32_t tunnel_gen;            /* of the tunnel that it was installed for */
 	uint8_t iv_len, icv_len, align; /* crypto_forms[suite]'s; SA_FAST: constants */
 	uint8_t dscp;                   /* of the outer header: MSG_DSCP_COPY or 0..63 */
-	/* line 1..16 */
+	/* line 1, MB_KEY_LINES of them */
 	struct crypto_key key;
-	/* line 17, for SAs that are not SA_FAST */
+	/* behind the key, for SAs that are not SA_FAST */
 	uint8_t src6[16], dst6[16];     /* SA_V6 */
 	uint8_t iv_mask[CRYPTO_IV_MAX]; /* CBC: random, hides the counter that becomes the IV */
 	uint32_t flow_be;               /* SA_V6: flow label, of 20 bits */
 	uint8_t child;                  /* of its tunnel */
 	uint8_t pad[11];
-	uint8_t pad2[64]; /* line 18 */
+	uint8_t pad2[64]; /* makes the stride odd */
 };
 
 struct sa_in {
@@ -75,13 +75,13 @@ struct sa_in {
 	uint8_t pad;
 	/* lines 1..4 */
 	uint64_t bitmap[REPLAY_WORDS];
-	/* lines 5..20 */
+	/* line 5, MB_KEY_LINES of them */
 	struct crypto_key key;
-	/* line 21, for SAs that are not SA_FAST */
+	/* behind the key, for SAs that are not SA_FAST */
 	uint8_t local6[16], remote6[16]; /* SA_V6 */
 	uint8_t child;                   /* of its tunnel */
 	uint8_t pad2[31];
-	uint8_t pad3[64]; /* line 22 */
+	uint8_t pad3[64]; /* makes the stride odd */
 };
 
 /* What only rare packets, events and counters need. */
@@ -100,11 +100,12 @@ struct sa_cold {
 	struct msg_ts_pair ts[MSG_TS_MAX];
 };
 
-_Static_assert(sizeof(struct sa_out) == 64 + 1024 + 128, "19 lines");
+_Static_assert(sizeof(struct sa_out) == (1 + MB_KEY_LINES + 2) * 64, "hot, key, rare");
 _Static_assert(offsetof(struct sa_out, key) == 64, "key on a line of its own");
-_Static_assert(sizeof(struct sa_in) == 64 + 256 + 1024 + 128, "23 lines");
+_Static_assert(sizeof(struct sa_in) == (5 + MB_KEY_LINES + 2) * 64, "hot, window, key, rare");
 _Static_assert(offsetof(struct sa_in, bitmap) == 64, "window behind the hot line");
 _Static_assert(offsetof(struct sa_in, key) == 320, "key behind the window");
-_Static_assert(offsetof(struct sa_out, src6) == 17 * 64 && offsetof(struct sa_in, local6) == 21 * 64,
+_Static_assert(offsetof(struct sa_out, src6) == (1 + MB_KEY_LINES) * 64 &&
+		       offsetof(struct sa_in, local6) == (5 + MB_KEY_LINES) * 64,
 	       "what the common kind does not touch is behind the key");
 _Static_assert((sizeof(struct sa_out) / 64) % 2 == 1 && (sizeof(struct sa_in) / 64) % 2 == 1, "odd strides");

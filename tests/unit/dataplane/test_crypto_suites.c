@@ -162,9 +162,10 @@ static void batches_agree_with_openssl_at_every_length(void **state)
 /* The packet ends with a page, and the next must not be touched: RFC lengths and all others, on every instruction set. */
 static void nothing_is_touched_behind_the_icv(void **state)
 {
-	static void (*const sets[])(IMB_MGR *) = {init_mb_mgr_sse, init_mb_mgr_avx, init_mb_mgr_avx2,
-						  init_mb_mgr_avx512};
-	static const uint64_t needs[] = {IMB_CPUFLAGS_SSE, IMB_CPUFLAGS_AVX, IMB_CPUFLAGS_AVX2, IMB_CPUFLAGS_AVX512};
+#define INIT(name, fn, id)  init_mb_mgr_##fn,
+#define NEEDS(name, fn, id) IMB_CPUFLAGS_##id,
+	static void (*const sets[])(IMB_MGR *) = {MB_SETS(INIT)};
+	static const uint64_t needs[] = {MB_SETS(NEEDS)};
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint8_t *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct crypto_key key;
