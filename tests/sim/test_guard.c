@@ -1,4 +1,5 @@
 /* What must never happen: trust without proof, work without end, moves without a NAT. */
+#include "controlplane/ike/payload.h"
 #include "tests/sim/scenario.h"
 
 static struct sim *up(uint64_t seed)
@@ -99,6 +100,47 @@ static void a_peer_that_asks_for_cookies_without_end_is_given_up(void **state)
 	sim_start(s);
 	sim_run(s, 10000);
 	assert_in_range(s->node[0].sent, 6, 20);
+	sim_free(s);
+}
+
+/* INVALID_KE_PAYLOAD, the group named being always the one that was not used. */
+static enum sim_fate ever_another_group(void *arg, int from, uint64_t nth, const uint8_t *msg, size_t len)
+{
+	static const uint8_t head[] = {41, 0x20, 34, 0x20, 0, 0, 0, 0, 0, 0, 0, 38, 0, 0, 0, 10, 0, 0, 0, 17, 0};
+	struct sim *s = arg;
+	uint8_t answer[38];
+	struct ike_msg m;
+	struct payload_ke ke;
+	const struct ike_payload *p;
+
+	(void)nth;
+	if (from != 0 || len <= 28 || msg[18] != 34 || wire_parse(msg, len, &m) != IKE_V_OK)
+		return SIM_DROP;
+	p = wire_find(&m.clear, IKE_PL_KE);
+	assert_non_null(p);
+	assert_int_equal(payload_ke_decode(p->body, &ke), IKE_V_OK);
+	memcpy(answer, msg, 8);
+	memset(answer + 8, 0, 8);
+	memcpy(answer + 16, head, sizeof(head));
+	answer[37] = ke.group == ALG_DH_X25519 ? ALG_DH_ECP256 : ALG_DH_X25519;
+	sim_inject(&s->node[0], NULL, answer, sizeof(answer));
+	return SIM_DROP;
+}
+
+static void a_peer_that_wants_another_group_without_end_is_given_up(void **state)
+{
+	static const char *const both[] = {"aes256gcm16-prfsha256-x25519-ecp256", NULL};
+	struct sim *s = sim_new(513);
+
+	(void)state;
+	sim_propose(&s->node[0], true, both);
+	s->net.filter = ever_another_group;
+	s->net.filter_arg = s;
+	sim_start(s);
+	sim_run(s, 10000);
+	assert_in_range(s->node[0].sent, 6, 20);
+	sim_run(s, 120000);
+	assert_non_null(strstr(s->node[0].last_cause, "does not hold to its own word"));
 	sim_free(s);
 }
 
@@ -205,6 +247,7 @@ int main(void)
 		cmocka_unit_test(initiator_refuses_a_responder_with_another_psk),
 		cmocka_unit_test(initiator_refuses_a_responder_with_another_identity),
 		cmocka_unit_test(a_peer_that_asks_for_cookies_without_end_is_given_up),
+		cmocka_unit_test(a_peer_that_wants_another_group_without_end_is_given_up),
 		cmocka_unit_test(pauses_between_attempts_grow),
 		cmocka_unit_test(liveness_is_asked_in_silence_only),
 		cmocka_unit_test(down_by_hand_holds_against_traffic_until_the_peer_begins),
