@@ -185,8 +185,8 @@ void ike_shutdown(struct ike *k, uint64_t now_ms)
 
 /* ---- datagrams ---- */
 
-/* RFC 7296 2.5: answered in clear with our version, in measure. */
-static void newer_version(struct ike *k, const struct ike_path *path, const struct ike_hdr *in)
+/* RFC 7296 2.5: answered in clear with our version, in measure, and with no more octets than came. */
+static void newer_version(struct ike *k, const struct ike_path *path, const struct ike_hdr *in, size_t in_len)
 {
 	struct ike_hdr h = {.spi_i = in->spi_i,
 			    .spi_r = in->spi_r,
@@ -201,9 +201,10 @@ static void newer_version(struct ike *k, const struct ike_path *path, const stru
 	wire_msg_begin(&o, k->out, sizeof(k->out), &h);
 	payload_notify_add(&o, N_INVALID_MAJOR_VERSION, NULL, 0);
 	len = wire_msg_end(&o);
+	if (!len || len > in_len)
+		return;
 	k->counters.tx++;
-	if (len)
-		k->env.send(k->env.ctx, path, k->out, len);
+	k->env.send(k->env.ctx, path, k->out, len);
 }
 
 static bool header_ok(struct ike *k, const struct ike_path *path, const uint8_t *msg, size_t len, struct ike_hdr *h)
@@ -216,7 +217,7 @@ static bool header_ok(struct ike *k, const struct ike_path *path, const uint8_t 
 		k->counters.bad_version++;
 		notice_stranger(k, IKE_NO_TUNNEL, path, h->spi_i, h->spi_r, "%s: set it to IKEv2", ike_verdict_name(v));
 		if (v == IKE_V_NEW_VERSION)
-			newer_version(k, path, h);
+			newer_version(k, path, h, len);
 		return false;
 	}
 	k->counters.malformed++;

@@ -23,6 +23,7 @@ struct sa_birth {
 	struct ike_nonce ni, nr;
 	uint8_t cookie[COOKIE_MAX]; /* initiator: to be repeated (2.6) */
 	uint8_t cookie_len;
+	unsigned repeats;                  /* responder: IKE_SA_INIT came again */
 	unsigned corrections;              /* COOKIE and INVALID_KE_PAYLOAD followed so far */
 	unsigned hashes_ours, hashes_peer; /* SIGNATURE_HASH_ALGORITHMS as announced (RFC 7427 4); 0: not at all */
 	char refusal[192];                 /* what an unauthenticated error said (2.21.1); "" */

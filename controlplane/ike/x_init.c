@@ -18,6 +18,9 @@
 #include "controlplane/ike/tunnel.h"
 #include "controlplane/ike/xchg.h"
 
+/* An initiator says its request again a few times; our answer may be longer, and its source be forged. */
+enum { REPEATS_MAX = 16 };
+
 static void keep(uint8_t **to, size_t *to_len, const uint8_t *msg, size_t len)
 {
 	free(*to);
@@ -28,7 +31,8 @@ static void keep(uint8_t **to, size_t *to_len, const uint8_t *msg, size_t len)
 
 /* ---- responder ---- */
 
-/* One notify in clear, to where the request came from. Nothing is kept. RFC 7296 2.6, 2.21.4. */
+/* One notify in clear, to where the request came from. Nothing is kept. RFC 7296 2.6, 2.21.4. Who forges a source gets no more
+ * octets sent there than he sends. */
 static void reply_notify(struct ike *k, const struct ike_path *path, const struct ike_hdr *req, uint16_t type,
 			 const void *data, size_t len)
 {
@@ -40,7 +44,7 @@ static void reply_notify(struct ike *k, const struct ike_path *path, const struc
 	wire_msg_begin(&o, k->out, sizeof(k->out), &h);
 	payload_notify_add(&o, type, data, len);
 	n = wire_msg_end(&o);
-	if (n == 0)
+	if (n == 0 || n > req->len)
 		return;
 	k->counters.tx++;
 	k->env.send(k->env.ctx, path, k->out, n);
@@ -80,11 +84,11 @@ static void repeated(struct ike *k, struct ike_sa *sa, const struct ike_path *pa
 {
 	enum msgid_verdict v = msgid_in_judge(&sa->mid, 0, msgid_print(msg, len));
 
-	if (v == MSGID_REPEAT) {
+	if (v == MSGID_REPEAT && sa->birth && sa->birth->repeats++ < REPEATS_MAX) {
 		k->counters.duplicates++;
 		k->counters.tx++;
 		k->env.send(k->env.ctx, path, sa->mid.in.response, sa->mid.in.response_len);
-	} else if (v == MSGID_BUSY) {
+	} else if (v == MSGID_BUSY || v == MSGID_REPEAT) {
 		k->counters.duplicates++;
 	} else {
 		k->counters.ignored++;

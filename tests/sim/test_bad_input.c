@@ -2,6 +2,7 @@
  *
  * Node 1 carries a tunnel to node 0, with probes. Datagrams of nobody, and copies of real ones that were changed, repeated
  * or sent back. */
+#include "controlplane/ike/cookie.h"
 #include "tests/sim/stage.h"
 
 /* ---- no key is needed ---- */
@@ -30,7 +31,10 @@ static const struct datagram {
 	{"length too short", INIT("00", "1b"), COUNTER(malformed), STRANGER_SILENCE},
 	{"length too long", INIT("00", "1d"), COUNTER(malformed), STRANGER_SILENCE},
 	{"IKEv1", SPIS "01 10 02 00 00000000 0000001c", COUNTER(bad_version), STRANGER_SILENCE},
-	{"version 3", SPIS "00 30 22 08 00000000 0000001c", COUNTER(bad_version), N_INVALID_MAJOR_VERSION},
+	{"version 3", SPIS "00 30 22 08 00000000 00000024 0000000000000000", COUNTER(bad_version),
+	 N_INVALID_MAJOR_VERSION},
+	{"version 3, shorter than the answer", SPIS "00 30 22 08 00000000 00000024 00000000000000",
+	 COUNTER(bad_version), STRANGER_SILENCE},
 	{"version 3, a response", SPIS "00 30 22 28 00000000 0000001c", COUNTER(bad_version), STRANGER_SILENCE},
 	{"initiator SPI 0", "0000000000000000 0000000000000000 00 20 22 08 00000000 0000001c", COUNTER(malformed),
 	 STRANGER_SILENCE},
@@ -46,8 +50,10 @@ static const struct datagram {
 	{"an endless chain", INIT("29", "24") "29000004 29000004", COUNTER(malformed), STRANGER_SILENCE},
 	{"an endless chain of no length", INIT("29", "24") "29000000 29000000", COUNTER(malformed), STRANGER_SILENCE},
 	{"IKEv1's payloads", INIT("01", "24") "04000004 00000004", COUNTER(malformed), STRANGER_SILENCE},
-	{"an unknown critical payload", INIT("c8", "20") "00800004", COUNTER(malformed),
+	{"an unknown critical payload", INIT("c8", "25") "00800009 0000000000", COUNTER(malformed),
 	 N_UNSUPPORTED_CRITICAL_PAYLOAD},
+	{"the same, shorter than the answer", INIT("c8", "24") "00800008 00000000", COUNTER(malformed),
+	 STRANGER_SILENCE},
 	{"SK in IKE_SA_INIT", INIT("2e", "20") "00000004", COUNTER(malformed), STRANGER_SILENCE},
 	{"SK and something behind", INIT("2e", "24") "29000004 00000004", COUNTER(malformed), STRANGER_SILENCE},
 };
@@ -67,6 +73,7 @@ static void datagrams_of_strangers_move_one_counter(void **state)
 		stranger_say(&g.p, b, len);
 		counted(&g, datagrams[i].counter);
 		assert_int_equal(stranger_answer(&g.p), datagrams[i].answer);
+		assert_true(g.p.heard_len <= len); /* C14: no amplifier */
 		assert_int_equal(sim_count_ike(&g.s->node[1], IKE_SA_INIT) + sim_count_ike(&g.s->node[1], IKE_SA_AUTH),
 				 0);
 	}
@@ -89,6 +96,56 @@ static void init_without_any_of_its_payloads_is_ignored(void **state)
 		assert_int_equal(sim_count_ike(&g.s->node[1], IKE_SA_INIT), 0);
 	}
 	assert_true(stranger_connect(&g.p)); /* with all of them it goes */
+	stage_down(&g);
+}
+
+/* C14: whose source is forged gets one answer to each request, and repeats of one are not answered for ever. */
+static void a_repeated_init_is_answered_so_often_and_no_more(void **state)
+{
+	static struct stage g;
+	struct ike_counters now;
+
+	(void)state;
+	stage_up(&g, 103);
+	stranger_put_init(&g.p, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		stranger_say(&g.p, g.p.said, g.p.said_len);
+		assert_true(g.p.n_heard <= i + 1);
+	}
+	assert_int_equal(g.p.n_heard, 1 + 16);
+	ike_counters(g.s->node[1].k, &now);
+	assert_int_equal(now.duplicates - g.before.duplicates, 999);
+	stage_down(&g);
+}
+
+/* C14: with cookies asked for, a request that is shorter than one gets none. */
+static void a_cookie_is_no_longer_than_the_request(void **state)
+{
+	static struct stage g;
+	struct wire_out o;
+
+	(void)state;
+	g.s = sim_new(104);
+	g.s->node[1].limits.cookie_at = 1;
+	scenario_up(g.s);
+	scenario_settle(g.s, 30000);
+	g.spis = scenario_spis(&g.s->node[0]);
+	stranger_init(&g.p, g.s, 7);
+	stranger_put_init(&g.p, 0);
+	stranger_say(&g.p, g.p.said, g.p.said_len); /* one is half open now */
+	for (unsigned more = 0; more < 40; more++) {
+		const struct ike_hdr h = {.spi_i = ++g.p.spi_i, .exchange = IKE_X_SA_INIT, .flags = IKE_FLAG_INITIATOR};
+		size_t len;
+
+		wire_msg_begin(&o, g.p.said, sizeof(g.p.said), &h);
+		wire_payload(&o, IKE_PL_SA);
+		wire_payload(&o, IKE_PL_KE);
+		wire_payload(&o, IKE_PL_NONCE);
+		wr_zero(&o.w, 16 + more);
+		len = wire_msg_end(&o);
+		stranger_say(&g.p, g.p.said, len);
+		assert_int_equal(g.p.heard_len, len < 28 + 8 + COOKIE_LEN ? 0 : 28 + 8 + COOKIE_LEN);
+	}
 	stage_down(&g);
 }
 
@@ -305,6 +362,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datagrams_of_strangers_move_one_counter),
 		cmocka_unit_test(init_without_any_of_its_payloads_is_ignored),
+		cmocka_unit_test(a_repeated_init_is_answered_so_often_and_no_more),
+		cmocka_unit_test(a_cookie_is_no_longer_than_the_request),
 		cmocka_unit_test(init_with_a_bad_ke_leaves_nothing),
 		cmocka_unit_test(reflected_messages_are_not_taken),
 		cmocka_unit_test(changed_messages_are_not_taken),
