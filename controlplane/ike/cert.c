@@ -123,6 +123,34 @@ static int read_key(struct cert_creds *c, const struct cfg_certs *cfg, struct te
 	return 0;
 }
 
+static void add_name(struct cert_names *out, const uint8_t sha1[CRYPTO_SHA1_LEN])
+{
+	for (unsigned i = 0; i < out->n; i++)
+		if (!memcmp(out->sha1[i], sha1, CRYPTO_SHA1_LEN))
+			return;
+	if (out->n < CERT_ANCHORS_MAX)
+		memcpy(out->sha1[out->n++], sha1, CRYPTO_SHA1_LEN);
+}
+
+/* Once: a stranger's IKE_SA_INIT has them written. */
+static int make_names(struct cert_creds *c)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < sk_X509_num(c->ca) && c->names.n < CERT_ANCHORS_MAX; i++) {
+		unsigned char *der = NULL;
+		int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(sk_X509_value(c->ca, i)), &der);
+		const struct crypto_part part = {.p = der, .len = len > 0 ? (size_t)len : 0};
+		uint8_t sha1[CRYPTO_SHA1_LEN];
+
+		err = len > 0 ? crypto_sha1(&part, 1, sha1) : -ENOMEM;
+		if (!err)
+			add_name(&c->names, sha1);
+		OPENSSL_free(der);
+	}
+	return err;
+}
+
 static int read_anchors(struct cert_creds *c, const struct cfg_certs *cfg, struct text *why)
 {
 	char path[PATH_TEXT];
@@ -218,6 +246,8 @@ int cert_creds_load(struct cfg_certs *cfg, int64_t wall_s, struct cert_creds **o
 	if (!err)
 		err = read_crls(c, cfg, &t);
 	if (!err)
+		err = make_names(c);
+	if (!err)
 		(void)cert_id_subject(leaf(c), &c->subject);
 	if (!err && out)
 		*out = cert_creds_ref(c);
@@ -225,8 +255,8 @@ int cert_creds_load(struct cfg_certs *cfg, int64_t wall_s, struct cert_creds **o
 		err = cert_creds_valid(c, wall_s, why, cap);
 	if (!err)
 		err = anchors_valid(c, wall_s, why, cap);
-	if (err == -ENOMEM)
-		text_say(&t, "out of memory");
+	if (err && err != -EINVAL && err != -EKEYEXPIRED)
+		text_say(&t, "the certificates could not be read (internal error)");
 	cert_creds_unref(c);
 	ERR_clear_error();
 	return err;
@@ -274,27 +304,10 @@ void cert_creds_put(const struct cert_creds *c, struct wire_out *o)
 	ERR_clear_error();
 }
 
-static void add_name(struct cert_names *out, const uint8_t sha1[CRYPTO_SHA1_LEN])
-{
-	for (unsigned i = 0; i < out->n; i++)
-		if (!memcmp(out->sha1[i], sha1, CRYPTO_SHA1_LEN))
-			return;
-	if (out->n < CERT_ANCHORS_MAX)
-		memcpy(out->sha1[out->n++], sha1, CRYPTO_SHA1_LEN);
-}
-
 void cert_creds_names(const struct cert_creds *c, struct cert_names *out)
 {
-	for (int i = 0; i < sk_X509_num(c->ca) && out->n < CERT_ANCHORS_MAX; i++) {
-		unsigned char *der = NULL;
-		int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(sk_X509_value(c->ca, i)), &der);
-		const struct crypto_part part = {.p = der, .len = len > 0 ? (size_t)len : 0};
-		uint8_t sha1[CRYPTO_SHA1_LEN];
-
-		if (len > 0 && crypto_sha1(&part, 1, sha1) == 0)
-			add_name(out, sha1);
-		OPENSSL_free(der);
-	}
+	for (unsigned i = 0; i < c->names.n; i++)
+		add_name(out, c->names.sha1[i]);
 }
 
 void cert_names_put(const struct cert_names *n, struct wire_out *o)

@@ -91,6 +91,8 @@ int cert_check_peer(const struct cert_creds *c, const struct cert_pile *p, const
 
 /* Same type and same octets; names (DN) as RFC 5280 7.1 compares them, whatever kind of string they are written in. */
 bool cert_id_same(const struct cfg_id *a, const struct cfg_id *b);
+/* Identities that are the same have the same key; 0 for all but names (DN), which are dear to compare. */
+uint64_t cert_id_key(const struct cfg_id *id);
 /* RFC 4945 3.1: FQDN, e-mail and address are in subjectAltName, whole and without wildcards; a DN is the subject. */
 bool cert_id_in(const X509 *x, const struct cfg_id *id);
 /* The subject as an identity; false (and type NONE): it is empty or too long. */

@@ -12,5 +12,6 @@ struct cert_creds {
 	struct cfg_id subject;
 	STACK_OF(X509) * own; /* ours first, then what completes chains: ours, and the peer's if need be */
 	STACK_OF(X509) * ca;
-	X509_STORE *store; /* ca and CRLs, and how to verify */
+	struct cert_names names; /* of ca */
+	X509_STORE *store;       /* ca and CRLs, and how to verify */
 };

@@ -22,6 +22,17 @@ static X509_NAME *name_of(const struct cfg_id *id)
 	return NULL;
 }
 
+uint64_t cert_id_key(const struct cfg_id *id)
+{
+	X509_NAME *n = id->type == CFG_ID_DN ? name_of(id) : NULL;
+	int ok = 0;
+	uint64_t key = n ? X509_NAME_hash_ex(n, NULL, NULL, &ok) + 1ull : 0; /* of the form that is compared */
+
+	X509_NAME_free(n);
+	ERR_clear_error();
+	return ok ? key : 0;
+}
+
 bool cert_id_same(const struct cfg_id *a, const struct cfg_id *b)
 {
 	X509_NAME *x, *y;

@@ -78,6 +78,7 @@ struct ike_tunnel {
 	struct list sas;          /* ike_sa.in_tunnel */
 	struct list by_addr;      /* in ike.by_addr[] */
 	struct cert_creds *creds; /* counted; NULL: PSK */
+	uint64_t remote_key;      /* cert_id_key() of remote.id */
 };
 
 struct ike {

@@ -103,6 +103,7 @@ int tunnel_set(struct ike *k, uint32_t index, const struct cfg_tunnel *cfg)
 	creds_give(k, t->creds);
 	t->creds = creds;
 	t->cfg = cfg;
+	t->remote_key = cert_id_key(&cfg->remote.id);
 	set_children(k, t);
 	t->wanted = cfg->start == CFG_START_ALWAYS && !t->by_hand && !k->stopping;
 	t->retry_at_ms = 0;
@@ -276,7 +277,8 @@ static bool suite_allowed(const struct ike_tunnel *t, const struct ike_sa *sa)
 	for (unsigned i = 0; i < t->cfg->ike.n_proposals; i++) {
 		const struct cfg_proposal *p = &t->cfg->ike.proposal[i];
 
-		if (listed(&p->encr, sa->encr) && listed(&p->prf, sa->prf) && listed(&p->dh, sa->dh))
+		if (listed(&p->encr, sa->encr) && listed(&p->prf, sa->prf) && listed(&p->dh, sa->dh) &&
+		    (sa->encr->aead || listed(&p->integ, sa->integ)))
 			return true;
 	}
 	return false;
@@ -286,6 +288,7 @@ static struct ike_tunnel *match_among(struct ike *k, const struct ip_addr *addr,
 				      const struct cfg_id *peer, const struct cfg_id *ours)
 {
 	struct ike_tunnel *any = NULL; /* one that takes whatever identity: only if no tunnel names this one */
+	uint64_t key = cert_id_key(peer);
 	struct cfg_id id;
 
 	list_each (e, bucket(k, addr)) {
@@ -295,7 +298,7 @@ static struct ike_tunnel *match_among(struct ike *k, const struct ip_addr *addr,
 		if (!ip_equal(&t->cfg->remote.addr, addr) || !local_fits(t, &sa->path) || !suite_allowed(t, sa))
 			continue;
 		tunnel_remote_id(t, &sa->path, &id);
-		if (id.type != CFG_ID_NONE && !cert_id_same(&id, peer))
+		if (id.type != CFG_ID_NONE && (t->remote_key != key || !cert_id_same(&id, peer)))
 			continue;
 		named = id.type != CFG_ID_NONE;
 		tunnel_local_id(t, &sa->path, &id);

@@ -227,6 +227,46 @@ static void the_tunnel_that_names_the_peer_comes_before_one_for_anybody(void **s
 	free(anybody);
 }
 
+/* IKE_SA_INIT chose for one tunnel; the identity names another, whose config allows all of the suite but its integrity. */
+static void the_tunnel_that_is_named_has_to_allow_all_of_the_suite(void **state)
+{
+	static const char *const weak[] = {"aes256-sha1-prfsha256-x25519", NULL};
+	static const char *const strong[] = {"aes256-sha256-prfsha256-x25519", NULL};
+	struct sim *s = sim_new(321);
+	struct sim_node *n = &s->node[1];
+	struct cfg_tunnel *other = calloc(1, sizeof(*other));
+	struct ike_sa_info sa;
+
+	(void)state;
+	n->cfg.remote.addr.family = IP_NONE;
+	s->node[0].cfg.start = CFG_START_ON_TRAFFIC;
+	s->node[0].cfg.ike.legacy = n->cfg.ike.legacy = true;
+	sim_propose(&s->node[0], true, weak);
+	sim_propose(n, true, weak);
+	*other = n->cfg;
+	other->remote.id.b[0] ^= 1;
+	sim_propose(n, true, strong);
+	sim_start(s);
+	n->in_core = true;
+	assert_int_equal(ike_tunnel_set(n->k, 1, other, s->now), 0);
+	n->in_core = false;
+	sim_acquire(&s->node[0], 0, NULL);
+	sim_run(s, 5000);
+	assert_false(sim_up(s));
+	assert_non_null(strstr(s->node[0].last_cause, "AUTHENTICATION_FAILED"));
+	n->in_core = true;
+	other->remote.id.b[0] ^= 1; /* and this one allows it */
+	assert_int_equal(ike_tunnel_set(n->k, 1, other, s->now), 0);
+	n->in_core = false;
+	sim_run(s, 60000);
+	sim_acquire(&s->node[0], 0, NULL);
+	sim_run(s, 5000);
+	assert_true(sim_the_ike(n, &sa));
+	assert_int_equal(sa.tunnel, 1);
+	sim_free(s);
+	free(other);
+}
+
 /* ---- lives: RFC 7296 2.8, jittered so that both ends seldom rekey at once ---- */
 
 static void lives_end_somewhere_between_85_and_95_percent(void **state)
@@ -264,6 +304,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_authentic_or_not_new_moves_nobody),
 		cmocka_unit_test(behind_a_nat_nobody_is_followed),
 		cmocka_unit_test(the_tunnel_that_names_the_peer_comes_before_one_for_anybody),
+		cmocka_unit_test(the_tunnel_that_is_named_has_to_allow_all_of_the_suite),
 		cmocka_unit_test(lives_end_somewhere_between_85_and_95_percent),
 	};
 
