@@ -138,6 +138,7 @@ static void end_by_peer(struct ike *k, struct ike_sa *sa, struct xchg *x, const 
 
 void x_info_request(struct ike *k, struct ike_sa *sa, struct xchg *x, const struct step_msg *in)
 {
+	const struct ike_tunnel *t = tunnel_find(k, sa->tunnel);
 	struct deleted d = {.n = 0};
 	struct payload_notify n;
 	struct wire_out o;
@@ -145,8 +146,12 @@ void x_info_request(struct ike *k, struct ike_sa *sa, struct xchg *x, const stru
 
 	if (payload_notify_find(in->c, N_AUTHENTICATION_FAILED, &n)) {
 		k->counters.auth_failed++;
-		end_by_peer(k, sa, x,
-			    "the peer refused us (AUTHENTICATION_FAILED): compare auth.psk and IDs at both ends");
+		end_by_peer(
+			k, sa, x,
+			t && t->creds
+				? "the peer refused us (AUTHENTICATION_FAILED): see its log; whether it believes our "
+				  "certificate's authority, and compare the IDs at both ends"
+				: "the peer refused us (AUTHENTICATION_FAILED): compare auth.psk and IDs at both ends");
 		return;
 	}
 	if (x_info_deletes_ike(in->c)) {
