@@ -54,6 +54,24 @@ static void no_legacy_kind(struct load *l, const struct cfg_tunnel *t)
 		preset_words[t->kind], a->word);
 }
 
+/* RFC 2410, RFC 4543: authentic, and in clear. */
+static void note_clear(struct load *l, const struct cfg_tunnel *t)
+{
+	unsigned line = load_line(l, &t->esp.n_proposals);
+
+	at(l, t, "esp", "proposals");
+	for (unsigned i = 0; line && i < t->esp.n_proposals; i++)
+		for (unsigned j = 0; j < t->esp.proposal[i].encr.n; j++) {
+			const struct alg *a = t->esp.proposal[i].encr.alg[j];
+
+			if (a->id != ALG_ENCR_NULL && a->id != ALG_ENCR_AES_GMAC)
+				continue;
+			load_note(l, line, "`%s` enciphers nothing: everybody on the way can read what it carries",
+				  a->word);
+			return;
+		}
+}
+
 /* A key that said nothing usable keeps its error; one that is absent gets the default. */
 static void fill(struct load *l, struct cfg_tunnel *t)
 {
@@ -98,6 +116,7 @@ void check_all(struct load *l)
 			no_legacy(l, t, "esp", t->esp.proposal, &t->esp.n_proposals);
 			no_legacy_kind(l, t);
 		}
+		note_clear(l, t);
 		check_mode(l, t);
 	}
 	check_peers(l);

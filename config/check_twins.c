@@ -16,7 +16,6 @@ static int cmp_peer(const struct cfg_tunnel *x, const struct cfg_tunnel *y)
 	int r = ip_cmp(&x->local.addr, &y->local.addr);
 
 	r = r ? r : ip_cmp(&x->remote.addr, &y->remote.addr);
-	r = r ? r : strcmp(x->remote.name, y->remote.name);
 	return r ? r : memcmp(&x->remote.id, &y->remote.id, sizeof(x->remote.id));
 }
 
@@ -32,6 +31,7 @@ static int by_peer(const void *a, const void *b)
 	const struct cfg_tunnel *x = *(const struct cfg_tunnel *const *)a, *y = *(const struct cfg_tunnel *const *)b;
 	int r = cmp_peer(x, y);
 
+	r = r ? r : strcmp(x->remote.name, y->remote.name);
 	return r ? r : by_line(x, y);
 }
 
@@ -55,10 +55,17 @@ static void twin_peers(struct load *l, const struct cfg_tunnel **t, unsigned n)
 		l->path[2] = "remote";
 		l->depth = 3;
 		line = line ? line : load_line(l, &t[i]->remote.addr);
-		load_error(
-			l, line ? line : t[i]->line,
-			"tunnel %s (line %u) has the same local address, peer address and peer identity: change `id`",
-			t[i - 1]->name, t[i - 1]->line);
+		line = line ? line : t[i]->line;
+		if (!strcmp(t[i - 1]->remote.name, t[i]->remote.name))
+			load_error(l, line,
+				   "tunnel %s (line %u) has the same local address, peer address and peer identity: "
+				   "change `id`",
+				   t[i - 1]->name, t[i - 1]->line);
+		else /* each is told apart as long as we call */
+			load_note(l, line,
+				  "tunnel %s (line %u) has the same peer identity, and where a peer with a name calls "
+				  "from is not known before: when it calls, either may be taken; change `id`",
+				  t[i - 1]->name, t[i - 1]->line);
 	}
 }
 

@@ -413,6 +413,68 @@ static void ten_thousand_tunnels_load_in_seconds(void **state)
 	free(text);
 }
 
+/* RFC 2410, RFC 4543: legal, and said. */
+static void suites_without_a_cipher_get_a_note(void **state)
+{
+	static const struct {
+		const char *esp;
+		unsigned notes;
+	} rows[] = {
+		{"null-sha256", 1}, {"aes128gmac", 1}, {"aes256gcm16, null-sha512, aes256gmac", 1}, {"aes256gcm16", 0}};
+	char *path = at("note.yaml");
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *text =
+			xasprintf(PORT "tunnels:\n  a:\n    local: {port: wan0}\n    remote: {address: 198.51.100.7}\n"
+				       "    auth: {psk: \"open sesame\"}\n    esp: {proposals: [%s]}\n",
+				  rows[i].esp);
+		struct cfg_errors errs = {0};
+		struct config *c;
+
+		write_file(path, 0600, text, strlen(text));
+		c = config_load(path, true, &errs);
+		assert_non_null(c);
+		assert_int_equal(c->notes.n, rows[i].notes);
+		if (rows[i].notes) {
+			assert_int_equal(c->notes.e[0].line, 7);
+			assert_non_null(strstr(c->notes.e[0].text, "tunnels.a.esp.proposals: `"));
+			assert_non_null(strstr(c->notes.e[0].text, "` enciphers nothing"));
+		}
+		config_free(c);
+		free(text);
+	}
+	unlink(path);
+	free(path);
+}
+
+static void peers_with_names_and_one_identity_get_a_note(void **state)
+{
+	static const char text[] =
+		PORT "tunnels:\n"
+		     "  a: {local: {port: wan0}, remote: {address: one.example, id: x}, auth: {psk: abc}}\n"
+		     "  b: {local: {port: wan0}, remote: {address: two.example, id: x}, auth: {psk: abc}}\n"
+		     "  c: {local: {port: wan0}, remote: {address: any, id: y}, auth: {psk: abc}}\n"
+		     "  d: {local: {port: wan0}, remote: {address: two.example, id: y}, auth: {psk: abc}}\n"
+		     "  e: {local: {port: wan0}, remote: {address: 192.0.2.1, id: y}, auth: {psk: abc}}\n";
+	char *path = at("twins.yaml");
+	struct cfg_errors errs = {0};
+	struct config *c;
+
+	(void)state;
+	write_file(path, 0600, text, strlen(text));
+	c = config_load(path, true, &errs);
+	assert_non_null(c);
+	assert_int_equal(c->notes.n, 2);
+	assert_int_equal(c->notes.e[0].line, 4);
+	assert_non_null(strstr(c->notes.e[0].text, "tunnels.b.remote: tunnel a (line 3) has the same peer identity"));
+	assert_int_equal(c->notes.e[1].line, 6);
+	assert_non_null(strstr(c->notes.e[1].text, "tunnels.d.remote: tunnel c (line 5) has the same peer identity"));
+	config_free(c);
+	unlink(path);
+	free(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +495,8 @@ int main(void)
 		cmocka_unit_test(a_thousand_errors_are_enough),
 		cmocka_unit_test(bombs_cost_no_time),
 		cmocka_unit_test(ten_thousand_tunnels_load_in_seconds),
+		cmocka_unit_test(suites_without_a_cipher_get_a_note),
+		cmocka_unit_test(peers_with_names_and_one_identity_get_a_note),
 	};
 
 	return cmocka_run_group_tests_name("config-load", tests, make_dir, remove_dir);
