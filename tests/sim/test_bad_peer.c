@@ -97,6 +97,66 @@ static void odd_identities_are_refused_alike(void **state)
 	}
 }
 
+/* IKE_AUTH with an ID payload whose body has len octets, in fragments; alone: and with nothing else inside. */
+static unsigned say_long_id(struct stranger *p, size_t len, bool alone)
+{
+	enum { PIECE = 3900 };
+	static uint8_t msg[IKE_MSG_MAX + 100];
+	const struct ike_hdr h = {.spi_i = p->spi_i,
+				  .spi_r = p->spi_r,
+				  .exchange = IKE_X_AUTH,
+				  .flags = IKE_FLAG_INITIATOR,
+				  .mid = p->mid++};
+	struct wire_out all, o;
+	uint16_t total;
+
+	wire_msg_begin(&all, msg, sizeof(msg), &h);
+	sk_begin(&all, &p->out);
+	wire_payload(&all, IKE_PL_IDI);
+	wr_u8(&all.w, CFG_ID_KEY);
+	wr_zero(&all.w, len - 1);
+	if (!alone)
+		stranger_put_auth(p, &all, IKE_PL_BIT(IKE_PL_IDI));
+	wire_payload_end(&all);
+	assert_false(all.w.full);
+	total = (uint16_t)((all.w.len - all.text_at + PIECE - 1) / PIECE);
+	for (uint16_t i = 0; i < total; i++) {
+		size_t at = all.text_at + i * (size_t)PIECE, left = all.w.len - at;
+
+		wire_msg_begin(&o, p->said, sizeof(p->said), &h);
+		sk_begin_fragment(&o, &p->out, (uint16_t)(i + 1), total, i ? 0 : IKE_PL_IDI);
+		wr_copy(&o.w, msg + at, left < PIECE ? left : PIECE);
+		p->said_len = sk_seal(&o, &p->out, stranger_random);
+		assert_true(p->said_len > 0);
+		stranger_say(p, p->said, p->said_len);
+	}
+	return stranger_answer(p);
+}
+
+/* A15: as long as it can be said at all, before anybody has proved who he is. */
+static void identities_of_every_length_are_refused_alike(void **state)
+{
+	static const struct {
+		size_t len; /* of the payload's body: type, reserved, data */
+		bool alone;
+		unsigned answer;
+	} rows[] = {
+		{4, false, N_AUTHENTICATION_FAILED},       {4 + 255, false, N_AUTHENTICATION_FAILED},
+		{4 + 256, false, N_AUTHENTICATION_FAILED}, {4 + 4096, false, N_AUTHENTICATION_FAILED},
+		{65000, false, N_AUTHENTICATION_FAILED},   {65531, true, N_INVALID_SYNTAX}, /* no room for more */
+	};
+	static struct stage g;
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(rows); i++) {
+		stage_up(&g, 170 + i);
+		g.p.cuts = true;
+		assert_true(stranger_connect(&g.p));
+		assert_int_equal(say_long_id(&g.p, rows[i].len, rows[i].alone), rows[i].answer);
+		stage_down(&g);
+	}
+}
+
 /* B5: another PSK. B2: AUTH of zeros, of one octet, of another method. */
 static void a_wrong_auth_is_refused(void **state)
 {
@@ -324,11 +384,67 @@ static void repeated_requests_are_answered_once_and_alike(void **state)
 	stage_down(&g);
 }
 
+/* RFC 7296 3.10.1: a peer that takes one pair of selectors per child is asked for one, at once. */
+static void a_peer_that_takes_one_pair_is_asked_for_one(void **state)
+{
+	static struct stage g;
+	struct ike_event ev = {.type = IKE_EV_ACQUIRE, .tunnel = STRANGER_TUNNEL};
+	struct payload_ts ts;
+	struct cfg_ts wrong[CFG_TS_MAX];
+	struct ike_hdr h;
+	struct wire_out o;
+
+	(void)state;
+	stage_up(&g, 190);
+	g.p.cfg.n_ts = 2;
+	g.p.cfg.ts[0] = g.p.cfg.ts[1] = (struct cfg_ts){.local_port_hi = UINT16_MAX, .remote_port_hi = UINT16_MAX};
+	for (unsigned i = 0; i < 2; i++) {
+		g.p.cfg.ts[i].local = (struct ip_prefix){ip_v4(0x0a010000 + (i << 8)), 24};
+		g.p.cfg.ts[i].remote = (struct ip_prefix){ip_v4(0x0a020000 + (i << 8)), 24};
+	}
+	g.p.cfg.start = CFG_START_ON_TRAFFIC;
+	assert_true(stranger_connect(&g.p));
+	stranger_begin(&g.p, &o, IKE_X_AUTH);
+	memcpy(wrong, g.p.cfg.ts, sizeof(wrong));
+	g.p.cfg.ts[0].remote.addr = g.p.cfg.ts[1].remote.addr = ip_v4(0xc0000200); /* no child yet */
+	stranger_put_auth(&g.p, &o, 0);
+	memcpy(g.p.cfg.ts, wrong, sizeof(wrong));
+	stranger_end(&g.p, &o);
+	assert_int_equal(stranger_answer(&g.p), N_TS_UNACCEPTABLE);
+	for (unsigned want = 2; want >= 1; want--) {
+		if (want == 2) {
+			g.p.heard_len = 0;
+			g.s->node[1].in_core = true;
+			ike_event(g.s->node[1].k, &ev, g.s->now);
+			g.s->node[1].in_core = false;
+			sim_run(g.s, 200);
+		}
+		assert_int_equal(stranger_answer(&g.p), 0);
+		assert_int_equal(wire_hdr_read(g.p.heard, g.p.heard_len, &h), IKE_V_OK);
+		assert_int_equal(h.exchange, IKE_X_CREATE_CHILD);
+		assert_false(ike_hdr_response(&h));
+		assert_int_equal(payload_ts_decode(wire_find(&g.p.inner, IKE_PL_TSI)->body, &ts), IKE_V_OK);
+		assert_int_equal(ts.n, want);
+		h.flags = IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE;
+		wire_msg_begin(&o, g.p.said, sizeof(g.p.said), &h);
+		sk_begin(&o, &g.p.out);
+		payload_notify_add(&o, N_SINGLE_PAIR_REQUIRED, NULL, 0);
+		g.p.said_len = sk_seal(&o, &g.p.out, stranger_random);
+		stranger_say(&g.p, g.p.said, g.p.said_len);
+		sim_run(g.s, 100);
+	}
+	assert_int_equal(g.p.heard_len, 0); /* it has nothing smaller, and waits */
+	assert_non_null(strstr(g.s->node[1].last_cause, "per-selector"));
+	stage_down(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auth_without_any_of_its_payloads_ends_the_attempt),
 		cmocka_unit_test(odd_identities_are_refused_alike),
+		cmocka_unit_test(identities_of_every_length_are_refused_alike),
+		cmocka_unit_test(a_peer_that_takes_one_pair_is_asked_for_one),
 		cmocka_unit_test(a_wrong_auth_is_refused),
 		cmocka_unit_test(other_exchanges_before_authentication_end_the_attempt),
 		cmocka_unit_test(child_without_any_of_its_payloads_ends_its_own_sa),

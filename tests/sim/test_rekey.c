@@ -1,4 +1,6 @@
 /* Rekeys, crossings, deletes: one SA pair at the end, no probe lost on the way. */
+#include <malloc.h>
+
 #include "tests/sim/scenario.h"
 
 static struct sim *fresh(uint64_t seed, bool pfs)
@@ -304,6 +306,34 @@ static void many_rekeys_leave_nothing_behind(void **state)
 	sim_free(s);
 }
 
+/* C7: what a rekey leaves behind, however little, is too much after years. */
+static void thousands_of_rekeys_cost_no_memory(void **state)
+{
+	enum { REKEYS = 20000, WARM = 2000 };
+	struct sim *s = fresh(805, false);
+	size_t before = 0;
+	struct scenario_spis a, b;
+
+	(void)state;
+	s->node[0].quiet = s->node[1].quiet = true;
+	s->job_ms = s->install_ms = 1;
+	for (unsigned i = 0; i < REKEYS; i++) {
+		a = scenario_spis(&s->node[0]);
+		sim_event(&s->node[i & 1], i % 10 ? IKE_EV_REKEY_CHILD : IKE_EV_REKEY_IKE, 0);
+		for (unsigned k = 0; k < 60; k++) {
+			sim_run(s, 100);
+			if (sim_settled(s))
+				break;
+		}
+		b = scenario_spis(&s->node[0]);
+		assert_true(i % 10 ? a.child_in != b.child_in : a.ike_i != b.ike_i);
+		if (i + 1 == WARM)
+			before = mallinfo2().uordblks;
+	}
+	assert_in_range(mallinfo2().uordblks, 1, before + 4096);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +354,7 @@ int main(void)
 		cmocka_unit_test(hard_limits_at_both_ends_make_one_new_child),
 		cmocka_unit_test(data_plane_restart_makes_new_children_on_the_same_ike_sa),
 		cmocka_unit_test(many_rekeys_leave_nothing_behind),
+		cmocka_unit_test(thousands_of_rekeys_cost_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("sim-rekey", tests, NULL, NULL);
