@@ -36,24 +36,38 @@ static inline uint16_t esp_offset(const struct rte_mbuf *m, const struct rte_ipv
 	return (uint16_t)(ihl + sizeof(*udp));
 }
 
-/* The same behind IPv6's extension headers. */
-static __rte_noinline uint16_t esp_offset6(struct rte_mbuf *m, uint8_t *flags)
+/* The same of IPv6, where a header of this kind is at off. */
+static inline uint16_t esp_behind6(const struct rte_mbuf *m, const uint8_t *ip, uint8_t proto, uint16_t off,
+				   uint8_t *flags)
 {
-	const struct rte_ipv6_hdr *ip = pkt_ip6(m);
-	const uint8_t *base = (const uint8_t *)ip;
-	struct ip6_chain c = {.proto = ip->proto, .off = IP6_HDR};
-	const struct rte_udp_hdr *udp;
+	const struct rte_udp_hdr *udp = (const void *)(ip + off);
 
-	if (unlikely(!ip6_is_upper(c.proto)) && (ip6_walk(ip, m->data_len, &c) != DROP_N || c.frag != 0))
-		return 0;
-	if (c.proto == IP6_ESP)
-		return m->data_len >= c.off + sizeof(struct rte_esp_hdr) ? c.off : 0;
-	udp = (const void *)(base + c.off);
-	if (c.proto != IP6_UDP || m->data_len < c.off + sizeof(*udp) + sizeof(struct rte_esp_hdr) ||
+	if (proto == IP6_ESP)
+		return m->data_len >= off + sizeof(struct rte_esp_hdr) ? off : 0;
+	if (proto != IP6_UDP || m->data_len < off + sizeof(*udp) + sizeof(struct rte_esp_hdr) ||
 	    udp->dst_port != RTE_BE16(4500) || una_get32(udp + 1) == 0)
 		return 0;
 	*flags |= PKT_ENCAP;
-	return (uint16_t)(c.off + sizeof(*udp));
+	return (uint16_t)(off + sizeof(*udp));
+}
+
+static __rte_noinline uint16_t esp_behind_chain(struct rte_mbuf *m, uint8_t *flags)
+{
+	const struct rte_ipv6_hdr *ip = pkt_ip6(m);
+	struct ip6_chain c;
+
+	if (ip6_walk(ip, m->data_len, &c) != DROP_N || c.frag != 0)
+		return 0;
+	return esp_behind6(m, (const uint8_t *)ip, c.proto, c.off, flags);
+}
+
+static inline uint16_t esp_offset6(struct rte_mbuf *m, uint8_t *flags)
+{
+	const struct rte_ipv6_hdr *ip = pkt_ip6(m);
+
+	if (unlikely(!ip6_is_upper(ip->proto)))
+		return esp_behind_chain(m, flags);
+	return esp_behind6(m, (const uint8_t *)ip, ip->proto, IP6_HDR, flags);
 }
 
 /* ESP for an SA of ours, or of another worker; false: for nobody that we know. */

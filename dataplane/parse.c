@@ -115,23 +115,6 @@ static inline void take_over(struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, 
 	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = flags};
 }
 
-/* The frame that almost all are: to us, IPv4 without options or fault, in a buffer of ours alone. */
-static inline bool parse_fast(const struct worker *w, struct rte_mbuf *m)
-{
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	const struct rte_ipv4_hdr *ip = (const void *)(p + RTE_ETHER_HDR_LEN);
-
-	if (unlikely(m->nb_segs != 1 || rte_mbuf_refcnt_read(m) != 1 || m->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip) ||
-		     m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_VLAN_STRIPPED)))
-		return false;
-	if (unlikely(una_get16(p + 12) != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
-		     !frame_to_port(&w->port[m->port], (const void *)p) ||
-		     !parse_plain(ip, m->data_len - (uint32_t)RTE_ETHER_HDR_LEN)))
-		return false;
-	take_over(m, ip, 0);
-	return true;
-}
-
 static inline void take_over6(struct rte_mbuf *m, const struct rte_ipv6_hdr *ip, uint8_t flags)
 {
 	uint16_t total = (uint16_t)(IP6_HDR + rte_be_to_cpu_16(ip->payload_len));
@@ -158,19 +141,28 @@ static inline bool is_nd(const struct rte_ipv6_hdr *ip, uint32_t avail)
 	       ip6_is_link_local(ip6_get(ip6_src(ip))) || ip6_is_any(ip6_get(ip6_src(ip)));
 }
 
-/* As parse_fast(), IPv6 without extension headers. */
-static inline bool parse_fast6(const struct worker *w, struct rte_mbuf *m)
+/* The frame that almost all are: to us, IP without options, extension headers or fault, in a buffer of ours alone. */
+static inline bool parse_fast(const struct worker *w, struct rte_mbuf *m)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	const struct rte_ipv6_hdr *ip = (const void *)(p + RTE_ETHER_HDR_LEN);
+	const void *ip = p + RTE_ETHER_HDR_LEN;
+	const uint32_t avail = m->data_len - (uint32_t)RTE_ETHER_HDR_LEN;
+	uint16_t type;
 
-	if (unlikely(m->nb_segs != 1 || rte_mbuf_refcnt_read(m) != 1 || m->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip) ||
+	if (unlikely(m->nb_segs != 1 || rte_mbuf_refcnt_read(m) != 1 ||
+		     m->data_len < RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) ||
 		     m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_VLAN_STRIPPED)))
 		return false;
-	if (unlikely(una_get16(p + 12) != RTE_BE16(RTE_ETHER_TYPE_IPV6) ||
-		     !frame_to_port(&w->port[m->port], (const void *)p) ||
-		     !parse_plain6(ip, m->data_len - (uint32_t)RTE_ETHER_HDR_LEN) ||
-		     is_nd(ip, m->data_len - (uint32_t)RTE_ETHER_HDR_LEN)))
+	if (unlikely(!frame_to_port(&w->port[m->port], (const void *)p)))
+		return false;
+	type = una_get16(p + 12);
+	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4))) {
+		if (unlikely(!parse_plain(ip, avail)))
+			return false;
+		take_over(m, ip, 0);
+		return true;
+	}
+	if (unlikely(type != RTE_BE16(RTE_ETHER_TYPE_IPV6) || !parse_plain6(ip, avail) || is_nd(ip, avail)))
 		return false;
 	take_over6(m, ip, 0);
 	return true;
@@ -278,7 +270,7 @@ uint16_t parse_burst(struct worker *w, struct rte_mbuf **m, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *p = m[i];
 
-		if (unlikely(!parse_fast(w, p)) && !parse_fast6(w, p)) {
+		if (unlikely(!parse_fast(w, p))) {
 			p = parse_slow(w, p);
 			if (p == NULL)
 				continue;
