@@ -62,31 +62,37 @@ static __rte_noinline void lookup_link(const struct worker *w, struct rte_mbuf *
 		*id = fib6_link(w->fib, m->port);
 }
 
+enum { SRC6 = 8, DST6 = 24 }; /* in the IPv6 header */
+
+/* Have all n packets, at least one, the same address there? */
+static inline bool same6(struct rte_mbuf **m, uint16_t n, unsigned at)
+{
+	const uint8_t *first = rte_pktmbuf_mtod(m[0], const uint8_t *) + at;
+	const uint64_t hi = una_get64(first), lo = una_get64(first + 8);
+	uint64_t differ = 0;
+
+	for (uint16_t i = 1; i < n; i++) {
+		const uint8_t *p = rte_pktmbuf_mtod(m[i], const uint8_t *) + at;
+
+		differ |= (una_get64(p) ^ hi) | (una_get64(p + 8) ^ lo);
+	}
+	return differ == 0;
+}
+
 /* Ids of IPv6 packets, at least one. A burst to one destination needs one look. */
 static void lookup6(const struct worker *w, struct rte_mbuf **m, uint32_t *id, uint16_t n)
 {
 	struct ip6 dst[VEC_BURST];
-	bool same = true;
+	uint16_t look = same6(m, n, DST6) && !ip6_is_link_local(ip6_get(ip6_dst(pkt_ip6(m[0])))) ? 1 : n;
 
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0; i < look; i++)
 		dst[i] = ip6_get(ip6_dst(pkt_ip6(m[i])));
-		same &= ip6_equal(dst[i], dst[0]);
-	}
-	fib6_lookup(w->fib, dst, id, same ? 1 : n);
-	for (uint16_t i = 1; same && i < n; i++)
+	fib6_lookup(w->fib, dst, id, look);
+	for (uint16_t i = look; i < n; i++)
 		id[i] = id[0];
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < look; i++)
 		if (unlikely(ip6_is_link_local(dst[i])))
 			lookup_link(w, m[i], &id[i]);
-}
-
-static bool all_six(struct rte_mbuf **m, uint16_t n)
-{
-	uint8_t all = PKT_V6;
-
-	for (uint16_t i = 0; i < n; i++)
-		all &= pkt_of(m[i])->flags;
-	return all;
 }
 
 static __rte_noinline void lookup_mixed(const struct worker *w, struct rte_mbuf **m, uint32_t *id, uint16_t n)
@@ -112,16 +118,17 @@ void fwd_lookup(struct worker *w, struct rte_mbuf **m, struct fib_nh *nh, uint16
 	const struct fib *f = w->fib;
 	uint32_t dst[VEC_BURST];
 	uint32_t id[VEC_BURST];
-	uint8_t kinds = 0, any = 0;
+	uint8_t kinds = 0, any = 0, all = PKT_V6;
 
 	/* an IPv6 header is longer: it can be read as IPv4's, for nothing */
 	for (uint16_t i = 0; i < n; i++) {
 		dst[i] = rte_be_to_cpu_32(pkt_ip(m[i])->dst_addr);
 		any |= pkt_of(m[i])->flags;
+		all &= pkt_of(m[i])->flags;
 	}
 	if (likely(!(any & PKT_V6)))
 		fib_lookup(f, dst, id, n);
-	else if (all_six(m, n))
+	else if (likely(all))
 		lookup6(w, m, id, n);
 	else
 		lookup_mixed(w, m, id, n);
@@ -144,10 +151,9 @@ static void unreachable(struct worker *w, struct rte_mbuf *m)
 }
 
 /* RFC 4291 2.5.6, RFC 4443 3.1: what is from or to a link-local address stays on its link. */
-static bool is_link_bound(struct rte_mbuf *m)
+static inline bool is_link_bound(const struct rte_ipv6_hdr *ip)
 {
-	return pkt_is_v6(m) &&
-	       (ip6_is_link_local(ip6_get(ip6_src(pkt_ip6(m)))) || ip6_is_link_local(ip6_get(ip6_dst(pkt_ip6(m)))));
+	return ip6_is_link_local(ip6_get(ip6_src(ip))) || ip6_is_link_local(ip6_get(ip6_dst(ip)));
 }
 
 static __rte_noinline void beyond_scope(struct worker *w, struct rte_mbuf *m)
@@ -160,7 +166,7 @@ static __rte_noinline void beyond_scope(struct worker *w, struct rte_mbuf *m)
 /* A packet that goes no further as a packet: to ourselves, or nowhere. */
 static __rte_noinline void ends_here(struct worker *w, struct rte_mbuf *m, enum fib_kind kind)
 {
-	if (kind != FIB_LOCAL && is_link_bound(m)) {
+	if (kind != FIB_LOCAL && pkt_is_v6(m) && is_link_bound(pkt_ip6(m))) {
 		beyond_scope(w, m);
 		return;
 	}
@@ -224,7 +230,7 @@ static inline bool step(struct worker *w, struct rte_mbuf *m, uint8_t flags)
 		on = hop(pkt_ip(m));
 	} else if (flags & PKT_OWN || !(flags & PKT_V6)) {
 		return true;
-	} else if (unlikely(is_link_bound(m))) {
+	} else if (unlikely(is_link_bound(pkt_ip6(m)))) {
 		beyond_scope(w, m);
 		return false;
 	} else {
@@ -235,29 +241,39 @@ static inline bool step(struct worker *w, struct rte_mbuf *m, uint8_t flags)
 	return on;
 }
 
-/* came_bare() of the packets that are IPv6, which are not `clear` any more. All of one source need only one look. */
+/* came_bare() of the packets that are IPv6, which are not `clear` any more. */
 static __rte_noinline uint32_t came_bare6(struct worker *w, struct rte_mbuf **m, uint16_t n, uint32_t *clear)
 {
 	struct ip6 src[VEC_BURST];
 	uint32_t id[VEC_BURST], bare = 0;
 	uint8_t at[VEC_BURST];
 	uint16_t k = 0;
-	bool same = true;
 
 	for (uint16_t i = 0; i < n; i++) {
 		if (!(*clear >> i & 1) || !pkt_is_v6(m[i]))
 			continue;
 		*clear &= ~(1u << i);
 		src[k] = ip6_get(ip6_src(pkt_ip6(m[i])));
-		same &= ip6_equal(src[k], src[0]);
 		at[k++] = (uint8_t)i;
 	}
 	if (k == 0)
 		return 0;
-	fib6_lookup(w->fib, src, id, same ? 1 : k);
+	fib6_lookup(w->fib, src, id, k);
 	for (uint16_t i = 0; i < k; i++)
-		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, id[same ? 0 : i])) << at[i];
+		bare |= (uint32_t)fib_is_tunnel(fib_nh(w->fib, id[i])) << at[i];
 	return bare;
+}
+
+/* The same where all n are IPv6 and one of them is clear. */
+static inline uint32_t came_bare_six(struct worker *w, struct rte_mbuf **m, uint16_t n, uint32_t clear)
+{
+	struct ip6 src = ip6_get(ip6_src(pkt_ip6(m[0])));
+	uint32_t id;
+
+	if (!same6(m, n, SRC6))
+		return came_bare6(w, m, n, &clear);
+	fib6_lookup(w->fib, &src, &id, 1);
+	return fib_is_tunnel(fib_nh(w->fib, id)) ? clear : 0;
 }
 
 /* Which packets came in clear from an address behind a tunnel, a bit each: they should have come encrypted. Whoever is on the
@@ -267,17 +283,20 @@ static inline uint32_t came_bare(struct worker *w, struct rte_mbuf **m, uint16_t
 {
 	uint32_t src[VEC_BURST], clear = 0, differ = 0, bare = 0;
 	uint32_t id[VEC_BURST];
-	uint8_t any = 0;
+	uint8_t any = 0, all = PKT_V6;
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t flags = pkt_of(m[i])->flags;
 
 		clear |= (uint32_t) !(flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED)) << i;
 		any |= flags;
+		all &= flags;
 	}
 	if (clear == 0)
 		return 0;
 	if (unlikely(any & PKT_V6)) {
+		if (likely(all))
+			return came_bare_six(w, m, n, clear);
 		bare = came_bare6(w, m, n, &clear);
 		if (clear == 0)
 			return bare;
