@@ -53,6 +53,13 @@ static inline bool ip6_equal(struct ip6 a, struct ip6 b)
 	return ((a.hi ^ b.hi) | (a.lo ^ b.lo)) == 0;
 }
 
+/* The same of addresses in memory. */
+static inline bool ip6_same(const void *a, const void *b)
+{
+	return ((una_get64(a) ^ una_get64(b)) |
+		(una_get64((const uint8_t *)a + 8) ^ una_get64((const uint8_t *)b + 8))) == 0;
+}
+
 /* Octets of the addresses in a header: DPDK changed their type between releases. */
 static inline const uint8_t *ip6_src(const struct rte_ipv6_hdr *ip)
 {

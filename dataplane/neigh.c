@@ -16,6 +16,7 @@
 #include "dataplane/icmp6.h"
 #include "dataplane/nd_msg.h"
 #include "dataplane/pkt.h"
+#include "dataplane/una.h"
 #include "dataplane/worker.h"
 
 _Static_assert((NEIGH_TABLE & (NEIGH_TABLE - 1)) == 0, "a mask");
@@ -220,17 +221,12 @@ static bool up(struct worker *w, struct rte_mbuf *m, enum stats_drop full)
 	return true;
 }
 
-/* The packet or its gateway is IPv6's. The last neighbour that was looked up is the next packet's, mostly. */
-static uint64_t mac_six(struct worker *w, struct rte_mbuf *m, struct fib_nh nh, struct neigh_who *last,
-			uint64_t last_mac)
+/* The packet or its gateway is IPv6's. */
+static __rte_noinline uint64_t mac_six(struct worker *w, struct rte_mbuf *m, struct fib_nh nh)
 {
 	struct neigh_who who = neigh_who(w->fib, m, nh);
 	uint64_t key;
 
-	if (last->port == who.port && last->six == who.six && last->addr_be == who.addr_be &&
-	    ip6_equal(last->addr6, who.addr6))
-		return last_mac;
-	*last = who;
 	if (who.six) {
 		struct neigh_place *p = find6(w->neigh, who.port, who.addr6, &key);
 
@@ -240,6 +236,31 @@ static uint64_t mac_six(struct worker *w, struct rte_mbuf *m, struct fib_nh nh, 
 	return mac_at(find4(w->neigh, key), key);
 }
 
+/* The last one of mac_six(): mostly the next packet's, too. */
+struct six {
+	struct fib_nh nh;
+	bool on_link;
+	uint64_t dst[2]; /* on_link */
+	uint64_t mac;
+};
+
+static inline bool six_again(const struct six *last, struct rte_mbuf *m, struct fib_nh nh)
+{
+	return una_get64(&nh) == una_get64(&last->nh) &&
+	       (!last->on_link || (pkt_is_v6(m) && ip6_same(ip6_dst(pkt_ip6(m)), last->dst)));
+}
+
+static inline uint64_t six_mac(struct worker *w, struct rte_mbuf *m, struct fib_nh nh, struct six *last)
+{
+	if (unlikely(!six_again(last, m, nh))) {
+		*last = (struct six){
+			.nh = nh, .on_link = nh.n != FIB_GATEWAY6 && nh.arg == 0, .mac = mac_six(w, m, nh)};
+		if (last->on_link)
+			memcpy(last->dst, ip6_dst(pkt_ip6(m)), sizeof(last->dst));
+	}
+	return last->mac;
+}
+
 static inline bool plain(struct rte_mbuf *m, struct fib_nh nh)
 {
 	return likely(nh.n == 0 && !pkt_is_v6(m));
@@ -247,8 +268,8 @@ static inline bool plain(struct rte_mbuf *m, struct fib_nh nh)
 
 uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint64_t last_key = 0, last_mac = 0, last_six_mac = 0;
-	struct neigh_who last_six = {.port = UINT16_MAX}; /* no port's */
+	uint64_t last_key = 0, last_mac = 0;
+	struct six six = {.nh.kind = FIB_NONE}; /* nobody's */
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -270,7 +291,7 @@ uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			}
 			mac = last_mac;
 		} else {
-			mac = last_six_mac = mac_six(w, m, nh, &last_six, last_six_mac);
+			mac = six_mac(w, m, nh, &six);
 			type = type_of(m);
 		}
 		if (unlikely(!mac)) {
