@@ -82,16 +82,11 @@ static bool udp6_ok(struct rte_mbuf *m, const struct sa_in *s, const uint8_t *es
 			 rte_be_to_cpu_16(udp->dgram_len)) == 0;
 }
 
-static __rte_noinline bool is_to6(const struct sa_in *s, struct rte_mbuf *m)
-{
-	return s->flags & SA_V6 && pkt_is_v6(m) && ip6_equal(ip6_get(s->local6), ip6_get(ip6_dst(pkt_ip6(m))));
-}
-
 /* Did it come to the address that the SA belongs to? RFC 4301 4.1 */
 static inline bool is_to(const struct sa_in *s, struct rte_mbuf *m, const struct pkt *pkt)
 {
 	if (unlikely((s->flags & SA_V6) | (pkt->flags & PKT_V6)))
-		return is_to6(s, m);
+		return s->flags & SA_V6 && pkt->flags & PKT_V6 && ip6_same(s->local6, ip6_dst(pkt_ip6(m)));
 	return s->local_be == pkt_ip(m)->dst_addr;
 }
 
@@ -108,7 +103,7 @@ static __rte_noinline enum stats_drop sound_rare(struct rte_mbuf *m, const struc
 
 static inline enum stats_drop sound(struct rte_mbuf *m, const struct sa_in *s, const uint8_t *esp, uint16_t len)
 {
-	if (likely(s->flags & SA_FAST))
+	if (likely(s->flags & SA_FAST || (s->flags & SA_FAST6 && !(pkt_of(m)->flags & PKT_ENCAP))))
 		return likely(len_ok(len, fast_form)) ? DROP_N : DROP_ESP_RUNT;
 	return sound_rare(m, s, esp, len);
 }
@@ -151,7 +146,7 @@ uint16_t esp_in_lookup(struct worker *w, struct rte_mbuf **m, struct sa_in **sa,
 	return kept;
 }
 
-/* Describe the cipher's work on one packet. Inlined twice: f's and fast's values are constants for SA_FAST. */
+/* Describe the cipher's work on one packet. Inlined twice: f's and fast's values are constants for SA_FAST and SA_FAST6. */
 static __rte_always_inline void describe(struct sa_in *s, struct rte_mbuf *m, uint8_t *esp, uint64_t seq,
 					 struct crypto_op *op, const struct crypto_form f, bool fast)
 {
@@ -198,7 +193,7 @@ void esp_in_prepare(struct worker *w, struct rte_mbuf **m, struct sa_in **sa, ui
 			lose(w, m[i], s, r == REPLAY_OLD ? DROP_REPLAY_OLD : DROP_REPLAY, MSG_SA_DROP_REPLAY);
 			continue;
 		}
-		if (likely(s->flags & SA_FAST))
+		if (likely(s->flags & (SA_FAST | SA_FAST6)))
 			describe(s, m[i], esp, seq, &b->op[kept], fast_form, true);
 		else
 			describe_rare(s, m[i], esp, seq, b, kept);
@@ -253,11 +248,11 @@ static __rte_noinline void peer_moved(struct worker *w, struct sa_in *s, struct 
 		s->remote_port_be = port_be;
 }
 
-static bool came_from(const struct sa_in *s, struct rte_mbuf *m)
+static inline bool came_from(const struct sa_in *s, struct rte_mbuf *m)
 {
 	if (!(s->flags & SA_V6))
 		return pkt_ip(m)->src_addr == s->remote_be;
-	return ip6_equal(ip6_get(s->remote6), ip6_get(ip6_src(pkt_ip6(m))));
+	return ip6_same(s->remote6, ip6_src(pkt_ip6(m)));
 }
 
 /* In transport mode the address is what the selectors name: only the port can move. */
@@ -275,10 +270,12 @@ static inline void look_at_peer(struct worker *w, struct sa_in *s, struct rte_mb
 
 	if (pkt_of(m)->flags & PKT_ENCAP)
 		port_be = ((const struct rte_udp_hdr *)(const void *)(esp - sizeof(struct rte_udp_hdr)))->src_port;
-	if (unlikely(s->flags & (SA_V6 | SA_TRANSPORT)))
-		look_at_rare_peer(w, s, m, port_be);
-	else if (unlikely(pkt_ip(m)->src_addr != s->remote_be || (port_be != 0 && port_be != s->remote_port_be)))
+	if (unlikely(s->flags & (SA_V6 | SA_TRANSPORT))) {
+		if (unlikely(!(s->flags & SA_FAST6) || port_be != 0 || !came_from(s, m)))
+			look_at_rare_peer(w, s, m, port_be);
+	} else if (unlikely(pkt_ip(m)->src_addr != s->remote_be || (port_be != 0 && port_be != s->remote_port_be))) {
 		peer_moved(w, s, m, port_be);
+	}
 }
 
 static __rte_noinline bool selected_slowly(const struct sa_cold *c, const void *ip, uint16_t total, bool v6)
@@ -372,7 +369,7 @@ static struct fault open_transport(struct worker *w, struct sa_in *s, struct rte
 	return fine;
 }
 
-/* All but IPv4 in IPv4. */
+/* All but IPv4 in IPv4, and IPv6 in an SA_FAST6. */
 static __rte_noinline struct fault open_rare(struct worker *w, struct sa_in *s, struct rte_mbuf *m, uint8_t *text,
 					     uint16_t len, uint8_t next)
 {
@@ -397,8 +394,11 @@ static inline struct fault open_text(struct worker *w, struct sa_in *s, struct r
 		return (struct fault){DROP_BAD_PAD, MSG_SA_DROP_PADDING};
 	if (unlikely(next == NEXT_NONE)) /* RFC 4303 2.6: a dummy, dropped without prejudice */
 		return (struct fault){DROP_DUMMY, MSG_SA_DROP_N};
-	if (unlikely(next != NEXT_IPV4 || s->flags & (SA_V6 | SA_TRANSPORT)))
+	if (unlikely(next != NEXT_IPV4 || s->flags & (SA_V6 | SA_TRANSPORT))) {
+		if (likely(next == NEXT_IPV6 && s->flags & SA_FAST6))
+			return open_ip6(w, s, m, op->data, len, ip6_tclass(pkt_ip6(m)));
 		return open_rare(w, s, m, op->data, len, next);
+	}
 	return open_ip4(w, s, m, op->data, len, pkt_ip(m)->type_of_service);
 }
 

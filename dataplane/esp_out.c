@@ -67,7 +67,7 @@ static __rte_noinline enum stats_drop selected(struct worker *w, struct rte_mbuf
 	uint16_t at;
 
 	if (v6 && s->flags & SA_ANY6)
-		return DROP_N;
+		return DROP_N; /* pick()'s */
 	selector_key(&k, rte_pktmbuf_mtod(m, const void *), m->data_len, v6);
 	if (s->flags & SA_TRANSPORT && k.fragment)
 		return DROP_FRAGMENT;
@@ -85,7 +85,7 @@ static inline bool usable(struct worker *w, struct rte_mbuf *m, const struct sa_
 		lose(w, m, s, limit_reason_out(s), MSG_SA_DROP_INVALID_SA);
 		return false;
 	}
-	if (likely(s->flags & SA_ANY && !pkt_is_v6(m)))
+	if (likely(s->flags & (pkt_is_v6(m) ? SA_ANY6 : SA_ANY)))
 		return true;
 	why = selected(w, m, s);
 	if (unlikely(why != DROP_N))
@@ -219,12 +219,9 @@ static inline void outer_ip(struct worker *w, const struct sa_out *s, uint8_t *p
 }
 
 /* The outer IPv6 header. RFC 4301 5.1.2.2 */
-static inline void outer_ip6(const struct sa_out *s, uint8_t *p, uint8_t tclass, uint16_t total)
+static inline void outer_ip6(const struct sa_out *s, uint8_t *p, uint32_t tclass_be, uint16_t total)
 {
-	una_put32(p, IP6_VERSION | rte_cpu_to_be_32((uint32_t)tclass << 20) | s->flow_be);
-	una_put16(p + 4, rte_cpu_to_be_16((uint16_t)(total - IP6_HDR)));
-	p[6] = s->flags & SA_ENCAP ? IPPROTO_UDP : IPPROTO_ESP;
-	p[7] = OUTER_TTL;
+	una_put64(p, s->head6 | tclass_be | (uint64_t)rte_cpu_to_be_16((uint16_t)(total - IP6_HDR)) << 32);
 	memcpy(p + 8, s->src6, 16);
 	memcpy(p + 24, s->dst6, 16);
 }
@@ -290,9 +287,10 @@ struct coat {
 	uint16_t keep;    /* transport mode: the same, of the packet's own */
 	uint16_t next_at; /* in it: the octet that says what follows */
 	uint8_t next;     /* what the text is. RFC 4303 2.6 */
-	bool plain;       /* IPv4 in IPv4, DSCP copied */
+	uint8_t plain;    /* 4, 6: IPv4 in IPv4, IPv6 in IPv6 (and never in UDP), DSCP copied */
 };
-static const struct coat plain_coat = {.ip_len = IP_HDR, .next = IPPROTO_IPIP, .plain = true};
+static const struct coat plain_coat = {.ip_len = IP_HDR, .next = IPPROTO_IPIP, .plain = 4};
+static const struct coat plain_coat6 = {.ip_len = IP6_HDR, .next = IPPROTO_IPV6, .plain = 6};
 
 static inline struct coat coat_of(const struct sa_out *s, struct rte_mbuf *m)
 {
@@ -316,14 +314,14 @@ static inline void outer_any(struct worker *w, const struct sa_out *s, uint8_t *
 	if (unlikely(c.keep != 0))
 		outer_own(s, p, rte_pktmbuf_mtod(m, const uint8_t *), c.keep, c.next_at, total);
 	else if (s->flags & SA_V6)
-		outer_ip6(s, p, tos, total);
+		outer_ip6(s, p, rte_cpu_to_be_32((uint32_t)tos << 20), total);
 	else
 		outer_ip(w, s, p, tos, df, total);
 }
 
 /* Wrap one packet and describe the cipher's work on it. The IV of AEADs is the sequence number: it never repeats under this
- * key, which is all that RFC 4106 3.1 asks for. Inlined thrice: the values of f, fast and c are constants for SA_FAST, those of f and fast
- * for all AES-GCM. */
+ * key, which is all that RFC 4106 3.1 asks for. Inlined four times: the values of f, fast and c are constants for SA_FAST and SA_FAST6,
+ * those of f and fast for all AES-GCM. */
 static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
 				     struct crypto_op *op, const struct crypto_form f, bool fast, const struct coat c)
 {
@@ -332,7 +330,8 @@ static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, s
 	uint16_t len = (uint16_t)(m->data_len - c.keep), pad = (uint16_t)(-(len + TRAILER) & (f.align - 1)),
 		 text_len = (uint16_t)(len + pad + TRAILER);
 	uint16_t esp_len = (uint16_t)(head_len + text_len + f.icv_len);
-	uint16_t udp_len = s->flags & SA_ENCAP ? UDP_HDR : 0, total = (uint16_t)(c.ip_len + udp_len + esp_len);
+	uint16_t udp_len = c.plain != 6 && s->flags & SA_ENCAP ? UDP_HDR : 0,
+		 total = (uint16_t)(c.ip_len + udp_len + esp_len);
 	uint64_t iv = rte_cpu_to_be_64(seq);
 	/* SPI and sequence number, from registers both times: a load behind two narrower stores would stall */
 	uint64_t head = s->spi_be | (uint64_t)rte_cpu_to_be_32((uint32_t)seq) << 32;
@@ -343,7 +342,9 @@ static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, s
 		memcpy(text + len, padding, sizeof(padding)); /* so are 16: room(), at least 3 + 2 + 12 */
 	text[len + pad] = (uint8_t)pad;
 	text[len + pad + 1] = c.next;
-	if (c.plain)
+	if (c.plain == 6)
+		outer_ip6(s, esp - IP6_HDR, pkt_ip6(m)->vtc_flow & RTE_BE32(0xff << 20), total);
+	else if (c.plain == 4)
 		outer_ip(w, s, esp - udp_len - IP_HDR, pkt_ip(m)->type_of_service,
 			 pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG), total);
 	else /* before the ESP header, which overwrites the packet's own */
@@ -374,7 +375,7 @@ static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, s
 	m->pkt_len = total;
 }
 
-/* Every packet that is not IPv4 for an SA_FAST. */
+/* Every packet that is not IPv4 for an SA_FAST, or IPv6 for an SA_FAST6. */
 static __rte_noinline void wrap_rare(struct worker *w, const struct sa_out *s, struct rte_mbuf *m, uint64_t seq,
 				     struct crypto_batch *b, uint16_t at)
 {
@@ -430,6 +431,9 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 			if (likely(s->flags & SA_FAST && !pkt_is_v6(m[i]))) {
 				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat);
 				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER};
+			} else if (likely(s->flags & SA_FAST6 && pkt_is_v6(m[i]))) {
+				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat6);
+				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER | PKT_V6};
 			} else {
 				wrap_rare(w, s, m[i], seq, b, kept);
 				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = outer_flags(s)};

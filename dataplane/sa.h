@@ -24,8 +24,9 @@ enum {
 		<< 5, /* AES-GCM, tunnel mode, IPv4 outside, DSCP copied, no ESN: the packet's form is known without looking */
 	SA_ESN = 1 << 6,
 	SA_TRANSPORT = 1 << 7,
-	SA_V6 = 1 << 8,   /* the outer addresses are IPv6: in the line for rare kinds */
-	SA_ANY6 = 1 << 9, /* selectors let all IPv6 pass; without it, selector_match() */
+	SA_V6 = 1 << 8,     /* the outer addresses are IPv6: in the line for rare kinds */
+	SA_FAST6 = 1 << 10, /* as SA_FAST with IPv6 outside; out: no UDP */
+	SA_ANY6 = 1 << 9,   /* selectors let all IPv6 pass; without it, selector_match() */
 };
 
 struct sa_out {
@@ -51,9 +52,9 @@ struct sa_out {
 	/* behind the key, for SAs that are not SA_FAST */
 	uint8_t src6[16], dst6[16];     /* SA_V6 */
 	uint8_t iv_mask[CRYPTO_IV_MAX]; /* CBC: random, hides the counter that becomes the IV */
-	uint32_t flow_be;               /* SA_V6: flow label, of 20 bits */
+	uint64_t head6;                 /* SA_V6: the outer header's first octets; traffic class and length are zero */
 	uint8_t child;                  /* of its tunnel */
-	uint8_t pad[11];
+	uint8_t pad[7];
 	uint8_t pad2[64]; /* makes the stride odd */
 };
 

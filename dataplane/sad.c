@@ -190,7 +190,9 @@ static uint16_t kind_flags(const struct msg_sa_add *m, enum crypto_suite suite, 
 	uint16_t rare = (m->flags & MSG_SA_ESN ? SA_ESN : 0) | (m->flags & MSG_SA_TRANSPORT ? SA_TRANSPORT : 0) |
 			(m->family == 6 ? SA_V6 : 0);
 
-	return rare == 0 && suite < CRYPTO_GCM_N && dscp == MSG_DSCP_COPY ? SA_FAST : rare;
+	if (suite >= CRYPTO_GCM_N || dscp != MSG_DSCP_COPY)
+		return rare;
+	return rare == 0 ? SA_FAST : rare == SA_V6 ? SA_V6 | SA_FAST6 : rare;
 }
 
 static void cold_set(struct sa_cold *c, const struct msg_sa_add *m)
@@ -287,9 +289,16 @@ static bool remote_is_none(uint8_t family, const uint8_t a[16])
 /* One flow label for all packets of an SA, another for the next: routers may then spread SAs over links of equal cost and still keep
  * the packets of one SA in order, for the replay window's sake. From the SPI, which is random and in clear anyway; of the inner flows it
  * tells nothing, as a label of each one's own would, and copying is not for gateways. RFC 4301 5.1.2.2 (8), RFC 6437 3, RFC 6438 3 */
-static uint32_t flow_label_be(uint32_t spi)
+static uint32_t flow_label(uint32_t spi)
 {
-	return rte_cpu_to_be_32((uint32_t)(spi * UINT32_C(0x9e3779b1)) >> 12);
+	return (uint32_t)(spi * UINT32_C(0x9e3779b1)) >> 12;
+}
+
+static uint64_t header6(uint32_t spi, bool encap)
+{
+	const uint8_t next = encap ? IPPROTO_UDP : IPPROTO_ESP;
+
+	return rte_cpu_to_be_64((uint64_t)(6u << 28 | flow_label(spi)) << 32 | (uint64_t)next << 8 | OUTER_TTL);
 }
 
 static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_suite suite)
@@ -311,7 +320,7 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	if (m->family == 6) {
 		memcpy(sa->src6, m->local, sizeof(sa->src6));
 		memcpy(sa->dst6, m->remote, sizeof(sa->dst6));
-		sa->flow_be = flow_label_be(m->spi);
+		sa->head6 = header6(m->spi, encap);
 	} else {
 		sa->src_be = addr_be(m->local);
 		sa->dst_be = addr_be(m->remote);
@@ -329,6 +338,8 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	sa->align = crypto_forms[suite].align;
 	sa->child = m->child;
 	sa->flags = SA_LIVE | select_flags(m) | kind_flags(m, suite, t->dscp) | (encap ? SA_ENCAP : 0);
+	if (encap)
+		sa->flags &= (uint16_t)~SA_FAST6;
 	sa->mtu = pmtu_inner(w, sa, m->tunnel.slot);
 	if (sa->mtu == 0)
 		return -EINVAL;
