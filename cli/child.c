@@ -128,6 +128,8 @@ static void print_child(FILE *f, const json_t *row)
 		fprintf(f, "  %-18s: on, window %lld\n", "Anti-replay", window);
 	else
 		fprintf(f, "  %-18s: off\n", "Anti-replay");
+	if (count(row, "mtu")) /* the data plane tells it with the first counters */
+		fprintf(f, "  %-18s: %lld\n", "MTU", count(row, "mtu"));
 	print_selectors(f, json_object_get(row, "selectors"));
 	fputs("  Statistics\n", f);
 	print_direction(f, "Outbound", json_object_get(row, "out"), out_reasons, N_ELEMS(out_reasons));

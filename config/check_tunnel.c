@@ -126,6 +126,16 @@ static void check_remote(struct load *l, struct cfg_tunnel *t)
 		id_from_addr(&t->local.id, &t->local.addr);
 }
 
+static void check_fragment(struct load *l, struct cfg_tunnel *t)
+{
+	if (t->fragment != CFG_FRAGMENT_AFTER || t->df != CFG_DF_SET)
+		return;
+	at(l, t, "fragment");
+	load_error(
+		l, load_line(l, &t->fragment),
+		"packets that are cut after the cipher cannot have `df: set`: write `fragment: before`, or `df: copy`");
+}
+
 /* A peer at an unknown address can only come to us. */
 static void check_start(struct load *l, struct cfg_tunnel *t)
 {
@@ -192,6 +202,7 @@ void check_tunnel(struct load *l, struct cfg_tunnel *t)
 	check_local(l, t);
 	check_remote(l, t);
 	check_start(l, t);
+	check_fragment(l, t);
 	check_auth(l, t);
 }
 

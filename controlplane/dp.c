@@ -270,6 +270,19 @@ bool dp_sa_counters(struct dp *dp, uint32_t slot, uint32_t gen, unsigned dir, st
 	return __atomic_load_n(&s->gen, __ATOMIC_RELAXED) == gen; /* reused while we read: not ours */
 }
 
+uint32_t dp_sa_mtu(struct dp *dp, uint32_t slot, uint32_t gen)
+{
+	const struct stats_sa *s;
+	uint32_t mtu;
+
+	if (!dp->shm.base || slot >= dp->limits.sas)
+		return 0;
+	s = &dp->shm.sa_stats[(size_t)slot * 2 + MSG_DIR_OUT];
+	mtu = __atomic_load_n(&s->mtu, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_acquire);
+	return __atomic_load_n(&s->gen, __ATOMIC_RELAXED) == gen ? mtu : 0;
+}
+
 void dp_counters(const struct dp *dp, struct dp_counters *out)
 {
 	*out = dp->c;

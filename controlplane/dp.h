@@ -80,6 +80,8 @@ uint64_t dp_routes_pushed(const struct dp *dp);
 /* Of the applied ones, those whose refusal would have been told by now. */
 uint64_t dp_routes_known(const struct dp *dp);
 
+/* Largest inner packet of an OUT SA now; 0: not known. */
+uint32_t dp_sa_mtu(struct dp *dp, uint32_t slot, uint32_t gen);
 /* The counters of an SA half when the slot is in this generation's hands: true. */
 bool dp_sa_counters(struct dp *dp, uint32_t slot, uint32_t gen, unsigned dir, struct msg_sa_counters *out);
 

@@ -227,6 +227,13 @@ bool sadb_counters(struct sadb *s, uint32_t spi_in, unsigned dir, struct msg_sa_
 	return true;
 }
 
+uint32_t sadb_mtu(struct sadb *s, uint32_t spi_in)
+{
+	const struct pair *p = sadb_pair_find(s, IKE_NO_TUNNEL, spi_in);
+
+	return p && p->half[MSG_DIR_OUT].state != HALF_NONE ? dp_sa_mtu(s->dp, p->handle.slot, p->handle.gen) : 0;
+}
+
 void sadb_totals(struct sadb *s, const struct tunnel *t, struct msg_sa_counters out[2])
 {
 	memcpy(out, t->gone, sizeof(t->gone));

@@ -57,6 +57,8 @@ bool sadb_ready(const struct sadb *s);
 /* Stop what the tunnel has from a former control plane. */
 void sadb_drop_orphans(struct sadb *s, struct tunnel *t);
 
+/* Largest packet that goes into it now; 0: not known. */
+uint32_t sadb_mtu(struct sadb *s, uint32_t spi_in);
 /* Counters of one half as last seen; false: no such pair. */
 bool sadb_counters(struct sadb *s, uint32_t spi_in, unsigned dir, struct msg_sa_counters *out);
 /* Ended SAs and living ones together, which a rekey does not reset. [MSG_DIR_*] */

@@ -267,6 +267,7 @@ static bool child_row(void *arg, const struct ike_child_info *i)
 	set_str(o, "encap", i->encap_udp ? "udp" : "none");
 	set_str(o, "mode", i->transport ? "transport" : "tunnel");
 	json_object_set_new(o, "esn", json_boolean(i->esn));
+	set_u64(o, "mtu", sadb_mtu(w->g->sadb, i->spi_in));
 	set_u64(o, "replay_window", t ? t->cfg.esp.replay_window : 0);
 	json_object_set_new(o, "selectors", selectors(i));
 	set_times(o, i->up_since_ms, i->rekey_at_ms, i->expires_at_ms);

@@ -190,6 +190,7 @@ static json_t *worker_row(struct gateway *g, unsigned w, const struct stats_work
 	set_u64(o, "to_tun", load(&s->to_tun));
 	set_u64(o, "from_tun", load(&s->from_tun));
 	set_u64(o, "ecn_odd", load(&s->ecn_odd));
+	set_u64(o, "joined", load(&s->joined));
 	set_u64(o, "handoff_in", load(&s->handoff_in));
 	set_u64(o, "handoff_out", load(&s->handoff_out));
 	set_u64(o, "icmp_sent", load(&s->icmp_sent));

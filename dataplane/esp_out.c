@@ -12,6 +12,7 @@
 #include "dataplane/limit.h"
 #include "dataplane/mss.h"
 #include "dataplane/pkt.h"
+#include "dataplane/pmtu.h"
 #include "dataplane/sad.h"
 #include "dataplane/selector.h"
 #include "dataplane/una.h"
@@ -136,19 +137,21 @@ static bool cut_later(struct worker *w, struct rte_mbuf *m, const struct sa_out 
 	bool v6 = pkt_is_v6(m), df = !v6 && pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
 	bool outer_df = !(s->flags & SA_V6) && (s->df == MSG_DF_SET || (s->df == MSG_DF_COPY && v6));
 
-	if (s->flags & SA_TRANSPORT)
-		return !v6 && !df;
+	if (s->flags & SA_TRANSPORT) /* in IPv6 it is for the one who made it */
+		return v6 ? pkt_of(m)->flags & PKT_OWN : !df;
 	if (v6)
-		return m->data_len <= IP6_MIN_MTU && s->mtu < IP6_MIN_MTU;
+		return m->data_len <= IP6_MIN_MTU;
 	return c->fragment == MSG_FRAGMENT_AFTER && !df && !outer_df;
 }
 
 /* Too big for the SA: fragments in w->ready, or lost. In transport mode fragments come after the cipher. RFC 4301 4.1, 7 */
 static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
 {
+	uint16_t mtu = pkt_is_v6(m) && s->mtu < IP6_MIN_MTU ? IP6_MIN_MTU : s->mtu;
+
 	if (cut_later(w, m, s))
 		vec_give(w, &w->ready, m);
-	else if (fwd_fit(w, m, s->mtu, &w->ready) == 0)
+	else if (fwd_fit(w, m, mtu, &w->ready) == 0)
 		w->sad->cold_out[s->slot].drop[MSG_SA_DROP_MISC]++;
 }
 
@@ -197,13 +200,16 @@ static inline uint16_t fold(uint32_t sum)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+static inline bool outer_df(const struct sa_out *s, bool inner_df)
+{
+	return s->df == MSG_DF_COPY ? inner_df : s->df == MSG_DF_SET;
+}
+
 /* The outer IPv4 header, 20 octets at p; total: octets of the outer packet. A packet that may be fragmented on its way has an
  * identification of its own (RFC 6864 4.3). */
-static inline void outer_ip(struct worker *w, const struct sa_out *s, uint8_t *p, uint8_t tos, bool inner_df,
-			    uint16_t total)
+static inline void outer_ip(struct worker *w, const struct sa_out *s, uint8_t *p, uint8_t tos, bool df, uint16_t total)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p;
-	bool df = s->df == MSG_DF_COPY ? inner_df : s->df == MSG_DF_SET;
 	uint16_t id = df ? 0 : w->ip_id++, frag = df ? RTE_IPV4_HDR_DF_FLAG : 0;
 
 	ip->version_ihl = RTE_IPV4_VHL_DEF;
@@ -316,7 +322,7 @@ static inline void outer_any(struct worker *w, const struct sa_out *s, uint8_t *
 	else if (s->flags & SA_V6)
 		outer_ip6(s, p, rte_cpu_to_be_32((uint32_t)tos << 20), total);
 	else
-		outer_ip(w, s, p, tos, df, total);
+		outer_ip(w, s, p, tos, m->data_len <= s->mtu && outer_df(s, df), total); /* cut_later() */
 }
 
 /* Wrap one packet and describe the cipher's work on it. The IV of AEADs is the sequence number: it never repeats under this
@@ -346,7 +352,7 @@ static __rte_always_inline void wrap(struct worker *w, const struct sa_out *s, s
 		outer_ip6(s, esp - IP6_HDR, pkt_ip6(m)->vtc_flow & RTE_BE32(0xff << 20), total);
 	else if (c.plain == 4)
 		outer_ip(w, s, esp - udp_len - IP_HDR, pkt_ip(m)->type_of_service,
-			 pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG), total);
+			 outer_df(s, pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)), total);
 	else /* before the ESP header, which overwrites the packet's own */
 		outer_any(w, s, esp - udp_len - c.ip_len, m, c, total);
 	una_put64(esp, head);
@@ -411,6 +417,12 @@ static inline uint8_t outer_flags(const struct sa_out *s)
 	return (uint8_t)(PKT_OWN | PKT_OUTER | (s->flags & SA_V6) >> 2);
 }
 
+/* To be cut behind the cipher, and what to: in IPv6 no router does it for us. */
+static __rte_noinline uint16_t path_of(struct worker *w, const struct sa_out *s)
+{
+	return s->flags & SA_V6 ? pmtu_outer(w, s, w->sad->cold_out[s->slot].tunnel.slot) : 0;
+}
+
 void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, uint16_t n, struct crypto_batch *b)
 {
 	uint32_t octets = 0;
@@ -435,8 +447,11 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat6);
 				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER | PKT_V6};
 			} else {
+				uint16_t path = unlikely(m[i]->data_len > s->mtu) ? path_of(w, s) : 0;
+
 				wrap_rare(w, s, m[i], seq, b, kept);
-				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = outer_flags(s)};
+				*pkt_of(m[i]) =
+					(struct pkt){.kind = PKT_CLEAR, .flags = outer_flags(s), .esp_off = path};
 			}
 			b->m[kept] = m[i];
 			b->sa[kept++] = s;

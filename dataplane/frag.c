@@ -90,5 +90,6 @@ uint16_t frag_split(struct worker *w, struct rte_mbuf *m, uint16_t mtu, struct r
 		offset = (uint16_t)(offset + len / 8);
 	}
 	piece_header(m, (uint16_t)(ihl + first), was & RTE_IPV4_HDR_OFFSET_MASK, true);
+	frag_make_room(m);
 	return n;
 }

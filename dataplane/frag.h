@@ -3,9 +3,20 @@
 
 #include <stdint.h>
 
+#include <string.h>
+
 #include <rte_mbuf.h>
 
 struct worker;
+
+/* A packet that was put together (reasm.h) may fill its buffer: its first piece moves, so that headers fit in front again. */
+static inline void frag_make_room(struct rte_mbuf *m)
+{
+	if (likely(rte_pktmbuf_headroom(m) >= RTE_PKTMBUF_HEADROOM || rte_pktmbuf_tailroom(m) < RTE_PKTMBUF_HEADROOM))
+		return;
+	memmove(rte_pktmbuf_mtod_offset(m, uint8_t *, RTE_PKTMBUF_HEADROOM), rte_pktmbuf_mtod(m, void *), m->data_len);
+	m->data_off = (uint16_t)(m->data_off + RTE_PKTMBUF_HEADROOM);
+}
 
 /* Cut m (DF not set, sound header, longer than mtu) into pieces in out[], first piece first: m itself becomes the
  * first. How many; 0: dropped as NO_MBUF (no mbuf, or more than max pieces) or TOO_BIG (mtu has no room for 8 octets,

@@ -33,16 +33,17 @@ static void piece_end(struct rte_mbuf *m, uint16_t len)
 
 uint16_t frag6_split(struct worker *w, struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **out, uint16_t max)
 {
-	const uint16_t text = (uint16_t)(m->data_len - IP6_HDR), step = (uint16_t)((mtu - HEAD_MAX) & ~7);
+	uint16_t text = (uint16_t)(m->data_len - IP6_HDR), step, n;
 	uint8_t ip[IP6_HDR], *p;
 	uint32_t id_be = rte_cpu_to_be_32(w->frag6_id++);
-	uint16_t n = (uint16_t)((text + step - 1) / step);
 
 	if (mtu < IP6_MIN_MTU || mtu > rte_pktmbuf_data_room_size(w->pool) - RTE_PKTMBUF_HEADROOM ||
-	    rte_pktmbuf_headroom(m) < IP6_FRAG_HDR) {
+	    !ip6_is_upper(pkt_ip6(m)->proto)) {
 		drop(w, m, DROP_TOO_BIG);
 		return 0;
 	}
+	step = (uint16_t)((mtu - HEAD_MAX) & ~7);
+	n = (uint16_t)((text + step - 1) / step);
 	if (n > max || rte_pktmbuf_alloc_bulk(w->pool, out + 1, n - 1u) != 0) {
 		drop(w, m, DROP_NO_MBUF);
 		return 0;
@@ -61,6 +62,8 @@ uint16_t frag6_split(struct worker *w, struct rte_mbuf *m, uint16_t mtu, struct 
 		piece_end(out[i], len);
 	}
 	/* the first piece: its headers move to the front by a fragment header */
+	m->data_len = (uint16_t)(IP6_HDR + step);
+	frag_make_room(m);
 	m->data_off = (uint16_t)(m->data_off - IP6_FRAG_HDR);
 	head(rte_pktmbuf_mtod(m, uint8_t *), ip, id_be, 0, step, n > 1);
 	piece_end(m, step);

@@ -384,7 +384,11 @@ void fwd_outer(struct worker *w, struct rte_mbuf **m, uint16_t n)
 
 	fwd_lookup(w, m, nh, n);
 	for (uint16_t i = 0; i < n; i++) {
-		if (likely(nh[i].kind == FIB_PORT))
+		uint16_t path = pkt_of(m[i])->esp_off;
+
+		if (unlikely(nh[i].kind == FIB_PORT && path != 0 && m[i]->data_len > path))
+			fwd_fit(w, m[i], path, &w->out);
+		else if (likely(nh[i].kind == FIB_PORT))
 			to_port(w, m[i], &nh[i]);
 		else
 			no_way_out(w, m[i], nh[i].kind);

@@ -458,11 +458,18 @@ static void end_workers(struct gateway *g)
 	for (unsigned i = 0; i < CFG_WORKERS_MAX; i++) {
 		if (g->worker[i]) {
 			punt_free(g->worker[i]->punt);
-			reasm_free(g->worker[i]->reasm);
 			worker_fini(g->worker[i]);
 		}
-		rte_free(g->worker[i]);
 		cmd_free(g->cmd[i]);
+	}
+}
+
+static void free_workers(struct gateway *g)
+{
+	for (unsigned i = 0; i < CFG_WORKERS_MAX; i++) {
+		if (g->worker[i])
+			reasm_free(g->worker[i]->reasm);
+		rte_free(g->worker[i]);
 	}
 }
 
@@ -478,6 +485,7 @@ static void end(struct gateway *g)
 		sad_free(g->ctl.sad);
 		fib_free(g->ctl.fib);
 		port_close(&g->ports);
+		free_workers(g); /* nobody has a packet of their pools any more */
 		rte_free(g->ctl.qsbr);
 		rte_mempool_free(g->pool);
 		eal_stop();

@@ -38,11 +38,12 @@ enum {
 	PKT_V6 = 1 << 6,       /* IPv6: pkt_ip6() */
 };
 
+/* esp_off: of ESP, octets from the IP header to the ESP header, behind any extension headers; of OUTER, the path's MTU, 0: the port's */
 struct pkt {
-	uint8_t kind;     /* enum pkt_kind */
-	uint8_t flags;    /* PKT_* */
-	uint16_t esp_off; /* ESP: octets from the IP header to the ESP header, behind any extension headers */
-	uint32_t next;    /* next hop's id (fib.h); TUNNEL: the tunnel's slot */
+	uint8_t kind;  /* enum pkt_kind */
+	uint8_t flags; /* PKT_* */
+	uint16_t esp_off;
+	uint32_t next; /* next hop's id (fib.h); TUNNEL: the tunnel's slot */
 };
 
 _Static_assert(sizeof(struct pkt) == sizeof(((struct rte_mbuf *)0)->hash), "pkt lives in the mbuf's hash field");

@@ -65,6 +65,7 @@ bool pmtu_in(struct worker *w, struct rte_mbuf *m, uint16_t quote, uint32_t mtu)
 {
 	const struct sad *sad = w->sad;
 	struct quote q;
+	uint64_t name;
 	uint32_t slot = 0;
 	uint8_t owner;
 
@@ -75,7 +76,8 @@ bool pmtu_in(struct worker *w, struct rte_mbuf *m, uint16_t quote, uint32_t mtu)
 		drop(w, m, DROP_PMTU_REFUSED);
 		return true;
 	}
-	while (slot < sad->n_sas && atomic_load_explicit(&sad->spi_out[slot], memory_order_relaxed) != q.spi_be)
+	name = sad_name_out(q.spi_be, q.ip + (q.v6 ? 24 : 16), q.v6);
+	while (slot < sad->n_sas && atomic_load_explicit(&sad->name_out[slot], memory_order_relaxed) != name)
 		slot++;
 	owner = slot < sad->n_sas ? atomic_load_explicit(&sad->owner_out[slot], memory_order_acquire) : SAD_NOBODY;
 	if (owner == SAD_NOBODY) {
@@ -101,7 +103,7 @@ static bool of_sa(const struct quote *q, const struct sa_out *s)
 	if (q->v6 ? memcmp(src, s->src6, 16) != 0 || memcmp(dst, s->dst6, 16) != 0
 		  : una_get32(src) != s->src_be || una_get32(dst) != s->dst_be)
 		return false;
-	return (uint32_t)s->seq - q->seq < PMTU_RECENT && s->seq != 0;
+	return (uint32_t)s->seq - q->seq < u64_min(PMTU_RECENT, s->seq);
 }
 
 /* RFC 1191 5: an old router says no MTU; the next lower one of those that are common. */
@@ -149,6 +151,7 @@ void pmtu_take(struct worker *w, struct rte_mbuf *m)
 	const struct sa_out *s = slot < sad->n_sas ? &sad->out[slot] : NULL;
 	struct quote q;
 	bool ok = s != NULL && atomic_load_explicit(&sad->owner_out[slot], memory_order_relaxed) == w->id &&
+		  sad_owner_tunnel(sad, sad->cold_out[slot].tunnel.slot) == w->id &&
 		  quote_of(rte_pktmbuf_mtod(m, const uint8_t *) + at, (uint16_t)(m->data_len - at), &q) && q.df &&
 		  of_sa(&q, s);
 
@@ -171,15 +174,20 @@ void pmtu_take(struct worker *w, struct rte_mbuf *m)
 	drop(w, m, ok ? DROP_PMTU : DROP_PMTU_REFUSED);
 }
 
+uint16_t pmtu_outer(const struct worker *w, const struct sa_out *sa, uint32_t tunnel)
+{
+	uint16_t port = w->sad->conf[tunnel].port, path = known(w, tunnel, sa->tunnel_gen), mtu;
+
+	mtu = port < w->n_ports ? w->port[port].mtu : 0;
+	return path != 0 && path < mtu ? path : mtu;
+}
+
 uint16_t pmtu_inner(const struct worker *w, const struct sa_out *sa, uint32_t tunnel)
 {
 	const struct sad_tunnel_conf *t = &w->sad->conf[tunnel];
-	uint32_t outer = t->port < w->n_ports ? w->port[t->port].mtu : 0, path = known(w, tunnel, sa->tunnel_gen);
 	uint16_t inner;
 
-	if (path != 0 && path < outer)
-		outer = path;
-	inner = mtu_inner(outer, sa->flags & SA_V6, sa->flags & SA_ENCAP, sa->flags & SA_TRANSPORT,
+	inner = mtu_inner(pmtu_outer(w, sa, tunnel), sa->flags & SA_V6, sa->flags & SA_ENCAP, sa->flags & SA_TRANSPORT,
 			  &crypto_forms[sa->suite]);
 	return t->mtu != 0 && t->mtu < inner ? t->mtu : inner;
 }
@@ -189,7 +197,7 @@ void pmtu_age(struct worker *w, struct sa_out *sa, uint32_t tunnel)
 	const struct pmtu *p = &w->sad->pmtu[tunnel];
 	uint16_t mtu;
 
-	if (p->outer == 0 || p->until_tsc > w->now_tsc)
+	if (sad_owner_tunnel(w->sad, tunnel) != w->id || p->outer == 0 || p->until_tsc > w->now_tsc)
 		return;
 	mtu = pmtu_inner(w, sa, tunnel);
 	sa->mtu = mtu != 0 ? mtu : sa->mtu;

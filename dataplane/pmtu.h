@@ -44,5 +44,7 @@ void pmtu_take(struct worker *w, struct rte_mbuf *m);
 /* The largest inner packet of an SA now: of the port's MTU, what the path lets through and what the config allows. 0: too small for any.
  * Owner worker; sa.flags, family and suite are set. */
 uint16_t pmtu_inner(const struct worker *w, const struct sa_out *sa, uint32_t tunnel);
+/* The largest outer packet. Owner worker. */
+uint16_t pmtu_outer(const struct worker *w, const struct sa_out *sa, uint32_t tunnel);
 /* Now and then, for a live SA: what was learned long ago is forgotten. Owner worker. */
 void pmtu_age(struct worker *w, struct sa_out *sa, uint32_t tunnel);

@@ -1,5 +1,6 @@
 #include "dataplane/reasm.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #include "dataplane/classify.h"
 #include "dataplane/drop.h"
+#include "dataplane/ecn.h"
 #include "dataplane/handoff.h"
 #include "dataplane/icmp.h"
 #include "dataplane/icmp6.h"
@@ -16,10 +18,13 @@
 #include "dataplane/una.h"
 #include "dataplane/worker.h"
 
-enum { REASSEMBLY = 1 /* code of time exceeded, both families */ };
+enum {
+	REASSEMBLY = 1 /* code of time exceeded, both families */,
+	TAIL = 128 /* behind an ordinary packet, for what ESP adds */
+};
 
 /* Which packet a fragment is of. RFC 791 3.2, RFC 8200 4.5 */
-struct key {
+struct whose {
 	uint8_t src[16], dst[16];
 	uint32_t id;
 	uint8_t proto; /* IPv4: part of the key */
@@ -35,7 +40,7 @@ struct piece {
 };
 
 struct entry {
-	struct key key;
+	struct whose whose;
 	uint64_t born_tsc;                /* 0: free */
 	uint16_t n, have;                 /* pieces; octets */
 	uint16_t total;                   /* octets in all; 0: the last piece has not come */
@@ -46,8 +51,8 @@ struct entry {
 struct reasm {
 	struct entry e[REASM_PACKETS];
 	struct rte_mempool *jumbo;
-	uint32_t held;
-	uint32_t key; /* of the hash that chooses the worker: not to be foreseen */
+	uint32_t used; /* entries */
+	uint32_t held; /* fragments */
 };
 
 static const char pool_name[] = "reassembly%u";
@@ -79,6 +84,7 @@ static void entry_free(struct reasm *r, struct entry *e)
 	for (uint16_t i = 0; i < e->n; i++)
 		rte_pktmbuf_free(e->piece[i].m);
 	r->held -= e->n;
+	r->used -= e->born_tsc != 0;
 	e->n = 0;
 	e->born_tsc = 0;
 }
@@ -96,7 +102,7 @@ void reasm_free(struct reasm *r)
 /* --- one fragment --- */
 
 /* What m is: its packet, its place, and whether it is the last. DROP_N; FRAGMENT: no fragment that could be right. */
-static enum stats_drop piece_of(struct rte_mbuf *m, struct key *k, struct piece *p, bool *last)
+static enum stats_drop piece_of(struct rte_mbuf *m, struct whose *k, struct piece *p, bool *last)
 {
 	uint16_t field, len;
 
@@ -139,10 +145,10 @@ static enum stats_drop piece_of(struct rte_mbuf *m, struct key *k, struct piece 
 	return DROP_N;
 }
 
-static struct entry *find(struct reasm *r, const struct key *k)
+static struct entry *find(struct reasm *r, const struct whose *k)
 {
 	for (unsigned i = 0; i < REASM_PACKETS; i++)
-		if (r->e[i].born_tsc != 0 && memcmp(&r->e[i].key, k, sizeof(*k)) == 0)
+		if (r->e[i].born_tsc != 0 && memcmp(&r->e[i].whose, k, sizeof(*k)) == 0)
 			return &r->e[i];
 	return NULL;
 }
@@ -156,17 +162,30 @@ static void lose(struct worker *w, struct entry *e, enum stats_drop why)
 	e->n = 0;
 }
 
+/* The oldest of those that hold fragments, but not this one; NULL: there is none. */
+static struct entry *oldest(struct reasm *r, const struct entry *but)
+{
+	struct entry *e = NULL;
+
+	for (unsigned i = 0; i < REASM_PACKETS; i++)
+		if (r->e[i].n != 0 && &r->e[i] != but && (e == NULL || r->e[i].born_tsc < e->born_tsc))
+			e = &r->e[i];
+	return e;
+}
+
 /* A free place; else the oldest packet's. */
-static struct entry *place(struct worker *w, const struct key *k)
+static struct entry *place(struct worker *w, const struct whose *k)
 {
 	struct reasm *r = w->reasm;
 	struct entry *e = &r->e[0];
 
-	for (unsigned i = 0; i < REASM_PACKETS && e->born_tsc != 0; i++)
+	for (unsigned i = 1; i < REASM_PACKETS && e->born_tsc != 0; i++)
 		if (r->e[i].born_tsc < e->born_tsc)
 			e = &r->e[i];
 	lose(w, e, DROP_REASM_FULL);
-	e->key = *k;
+	entry_free(r, e);
+	r->used++;
+	e->whose = *k;
 	e->born_tsc = w->now_tsc != 0 ? w->now_tsc : 1;
 	e->have = e->total = 0;
 	e->bad = false;
@@ -205,14 +224,10 @@ static uint16_t whole_head(uint8_t *to, const struct entry *e)
 	uint16_t head = e->piece[0].head;
 
 	memcpy(to, from, head);
-	if (e->key.v6) {
+	if (e->whose.v6) {
 		struct rte_ipv6_hdr *ip = (void *)to;
-		struct ip6_chain c;
-		uint16_t at = IP6_HDR - 34,
-			 frag = (uint16_t)(head - IP6_FRAG_HDR); /* 6: next header of the IPv6 header */
+		uint16_t at = offsetof(struct rte_ipv6_hdr, proto), frag = (uint16_t)(head - IP6_FRAG_HDR);
 
-		if (ip6_walk((const void *)from, e->piece[0].m->data_len, &c) != DROP_N)
-			return 0; /* it was walked before: never */
 		/* the header in front of the fragment header now says what stood behind it */
 		for (uint16_t off = IP6_HDR; off < frag; off = (uint16_t)(off + (to[off + 1] + 1) * 8))
 			at = off;
@@ -231,43 +246,72 @@ static uint16_t whole_head(uint8_t *to, const struct entry *e)
 	return head;
 }
 
-/* RFC 3168 5.3: CE if any fragment has it; not-ECT together with others is no good. Cheap to ask, hard to be sure of: CE wins. */
-static void whole_ecn(uint8_t *p, const struct entry *e)
+static uint8_t ecn_of(struct rte_mbuf *m)
 {
-	for (uint16_t i = 1; i < e->n && !e->key.v6; i++) {
-		const struct rte_ipv4_hdr *ip = pkt_ip(e->piece[i].m);
-		struct rte_ipv4_hdr *to = (void *)p;
+	return (pkt_is_v6(m) ? ip6_tclass(pkt_ip6(m)) : pkt_ip(m)->type_of_service) & ECN_MASK;
+}
 
-		if ((ip->type_of_service & 3) == 3 && (to->type_of_service & 3) != 0 &&
-		    (to->type_of_service & 3) != 3) {
-			to->type_of_service |= 3;
-			to->hdr_checksum = 0;
-			to->hdr_checksum = (uint16_t)~rte_raw_cksum(to, pkt_ihl(to));
-		}
-	}
+/* CE on one fragment is CE on the whole; where others say that they know nothing of ECN, the packet is lost. false: that. RFC 3168 5.3 */
+static bool whole_ecn(uint8_t *p, const struct entry *e)
+{
+	unsigned seen = 0;
+
+	for (uint16_t i = 0; i < e->n; i++)
+		seen |= 1u << ecn_of(e->piece[i].m);
+	if (!(seen & 1u << ECN_CE))
+		return true;
+	if (seen & 1u << ECN_NOT_ECT)
+		return false;
+	if (e->whose.v6)
+		p[1] |= ECN_CE << 4;
+	else
+		p[1] |= ECN_CE;
+	return true;
+}
+
+static struct rte_mbuf *whole_alloc(struct worker *w, uint32_t len)
+{
+	struct rte_mempool *pool = w->pool;
+	struct rte_mbuf *m;
+
+	if (len + TAIL > (uint32_t)rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM)
+		pool = w->reasm->jumbo;
+	m = rte_pktmbuf_alloc(pool);
+	if (m != NULL && rte_pktmbuf_tailroom(m) < len)
+		m->data_off = (uint16_t)(m->buf_len - len); /* frag.c gets by without a headroom */
+	return m;
+}
+
+/* Classified anew in this poll or the next: lists that grow behind those who fill them must have room. */
+static bool room_behind(const struct worker *w)
+{
+	return w->fwd.n < VEC_MAX - VEC_BURST && w->esp.n < VEC_MAX / 2;
 }
 
 static void join(struct worker *w, struct entry *e)
 {
-	struct rte_mbuf *first = e->piece[0].m, *m;
+	struct rte_mbuf *first = e->piece[0].m, *m = NULL;
 	uint32_t len = (uint32_t)e->piece[0].head + e->total;
-	uint8_t *p;
+	enum stats_drop why = DROP_N;
 	uint16_t head;
+	uint8_t *p;
 
-	m = rte_pktmbuf_alloc(len + 128 <= (uint32_t)rte_pktmbuf_data_room_size(w->pool) - RTE_PKTMBUF_HEADROOM
-				      ? w->pool
-				      : w->reasm->jumbo);
-	if (m != NULL && rte_pktmbuf_tailroom(m) < len) /* a jumbo has no headroom to spare */
-		m->data_off = (uint16_t)(m->buf_len - len);
-	if (m == NULL || m->buf_len < len) {
+	if (len > REASM_WHOLE_MAX) /* the first one's header is longer than the others' */
+		why = DROP_FRAGMENT;
+	else if (!room_behind(w))
+		why = DROP_REASM_FULL;
+	else if ((m = whole_alloc(w, len)) == NULL)
+		why = DROP_NO_MBUF;
+	else if (!whole_ecn(rte_pktmbuf_mtod(first, uint8_t *), e))
+		why = DROP_ECN;
+	if (why != DROP_N) {
 		rte_pktmbuf_free(m);
-		lose(w, e, DROP_NO_MBUF);
-		e->born_tsc = 0;
+		lose(w, e, why);
+		entry_free(w->reasm, e);
 		return;
 	}
 	p = rte_pktmbuf_mtod(m, uint8_t *);
 	head = whole_head(p, e);
-	whole_ecn(p, e);
 	for (uint16_t i = 0; i < e->n; i++)
 		memcpy(p + head + e->piece[i].from, rte_pktmbuf_mtod_offset(e->piece[i].m, uint8_t *, e->piece[i].head),
 		       (size_t)(e->piece[i].to - e->piece[i].from));
@@ -276,6 +320,7 @@ static void join(struct worker *w, struct entry *e)
 	m->port = first->port;
 	m->ol_flags = 0;
 	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = pkt_of(first)->flags};
+	w->count.joined += e->n - 1u;
 	entry_free(w->reasm, e);
 	if (pkt_of(m)->flags & PKT_DECAPPED) /* ESP in a tunnel is nothing of ours: local.c says so */
 		vec_push(&w->fwd, m);
@@ -285,7 +330,26 @@ static void join(struct worker *w, struct entry *e)
 
 /* --- from outside --- */
 
-static uint8_t worker_of(const struct worker *w, const struct key *k)
+static uint64_t life_of(const struct worker *w)
+{
+	return w->tsc_hz / 1000 * REASM_LIFE_MS;
+}
+
+/* Its time is over. Who has sent a first fragment hears of it: RFC 792, RFC 4443 3.3 */
+static void give_up(struct worker *w, struct entry *e)
+{
+	if (e->n != 0 && e->piece[0].from == 0) {
+		if (e->whose.v6)
+			icmp6_error(w, e->piece[0].m, ICMP6_TIME_EXCEEDED, REASSEMBLY, 0);
+		else
+			icmp_error(w, e->piece[0].m, ICMP_TIME_EXCEEDED, REASSEMBLY, 0);
+	}
+	lose(w, e, DROP_REASM_TIMEOUT);
+	entry_free(w->reasm, e);
+}
+
+/* No secret: who fills one worker could as well fill the others. */
+static uint8_t worker_of(const struct worker *w, const struct whose *k)
 {
 	uint32_t words[10];
 
@@ -296,25 +360,56 @@ static uint8_t worker_of(const struct worker *w, const struct key *k)
 	return (uint8_t)(rte_jhash_32b(words, 10, 0x5ca1ab1e) % w->n_workers);
 }
 
+/* RFC 8200 4.5: who sends what cannot be a fragment hears of it. */
+static void tell(struct worker *w, struct rte_mbuf *m, const struct piece *p, bool last)
+{
+	uint16_t len = (uint16_t)(p->to - p->from);
+
+	if (!pkt_is_v6(m) || p->head == 0 || len == 0)
+		return;
+	if (!last && len % 8 != 0)
+		icmp6_error(w, m, ICMP6_PARAM_PROBLEM, ICMP6_FIELD, offsetof(struct rte_ipv6_hdr, payload_len));
+	else
+		icmp6_error(w, m, ICMP6_PARAM_PROBLEM, ICMP6_FIELD, p->head - IP6_FRAG_HDR + 2u);
+}
+
+/* Room for one more fragment of e (NULL: of a packet that is new). Who has waited longest makes it. */
+static bool make_room(struct worker *w, struct entry *e)
+{
+	struct reasm *r = w->reasm;
+	struct entry *old;
+
+	if (e != NULL && e->n == REASM_PIECES)
+		return false;
+	while (r->held >= REASM_MBUFS && (old = oldest(r, e)) != NULL) {
+		lose(w, old, DROP_REASM_FULL);
+		entry_free(r, old);
+	}
+	return r->held < REASM_MBUFS;
+}
+
 void reasm_take(struct worker *w, struct rte_mbuf *m)
 {
 	struct reasm *r = w->reasm;
 	enum stats_drop why;
 	struct entry *e;
+	struct whose k;
 	struct piece p;
-	struct key k;
 	bool last;
 
-	why = piece_of(m, &k, &p, &last);
-	if (why != DROP_N || r == NULL) {
+	if (piece_of(m, &k, &p, &last) != DROP_N) {
 		drop(w, m, DROP_FRAGMENT);
 		return;
 	}
 	e = find(r, &k);
+	if (e != NULL && w->now_tsc - e->born_tsc >= life_of(w)) { /* before reasm_age() came by */
+		give_up(w, e);
+		e = NULL;
+	}
 	if (e != NULL && e->bad)
 		why = DROP_FRAG_OVERLAP;
-	else if (r->held >= REASM_MBUFS || (e != NULL && e->n == REASM_PIECES))
-		why = DROP_REASM_FULL;
+	else
+		why = make_room(w, e) ? DROP_N : DROP_REASM_FULL;
 	if (why != DROP_N) {
 		drop(w, m, why);
 		return;
@@ -336,12 +431,17 @@ void reasm_take(struct worker *w, struct rte_mbuf *m)
 
 void reasm_push(struct worker *w, struct rte_mbuf *m)
 {
-	struct piece p;
-	struct key k;
-	bool last;
+	struct piece p = {0};
+	struct whose k;
+	bool last = false;
 	uint8_t to;
 
-	if (w->reasm == NULL || piece_of(m, &k, &p, &last) != DROP_N) {
+	if (w->reasm == NULL) {
+		drop(w, m, DROP_FRAGMENT);
+		return;
+	}
+	if (piece_of(m, &k, &p, &last) != DROP_N) {
+		tell(w, m, &p, last);
 		drop(w, m, DROP_FRAGMENT);
 		return;
 	}
@@ -357,20 +457,9 @@ void reasm_push(struct worker *w, struct rte_mbuf *m)
 void reasm_age(struct worker *w)
 {
 	struct reasm *r = w->reasm;
-	uint64_t life = w->tsc_hz / 1000 * REASM_LIFE_MS;
+	uint64_t life = life_of(w);
 
-	for (unsigned i = 0; r != NULL && r->held != 0 && i < REASM_PACKETS; i++) {
-		struct entry *e = &r->e[i];
-
-		if (e->born_tsc == 0 || w->now_tsc - e->born_tsc < life)
-			continue;
-		if (e->n != 0 && e->piece[0].from == 0 && !e->bad) {
-			if (e->key.v6)
-				icmp6_error(w, e->piece[0].m, ICMP6_TIME_EXCEEDED, REASSEMBLY, 0);
-			else
-				icmp_error(w, e->piece[0].m, ICMP_TIME_EXCEEDED, REASSEMBLY, 0);
-		}
-		lose(w, e, DROP_REASM_TIMEOUT);
-		e->born_tsc = 0;
-	}
+	for (unsigned i = 0; r != NULL && r->used != 0 && i < REASM_PACKETS; i++)
+		if (r->e[i].born_tsc != 0 && w->now_tsc - r->e[i].born_tsc >= life)
+			give_up(w, &r->e[i]);
 }

@@ -2,7 +2,7 @@
  * forwarded is never put together. RFC 791 3.2, RFC 815, RFC 8200 4.5, RFC 5722
  *
  * All fragments of a packet go to one worker, chosen by their addresses and number, because ports may have led them to different
- * queues. It keeps few packets, for a short time; one that would be too many ends the oldest. Fragments that overlap, and what does
+ * queues. It keeps few packets, for a short time; one that would be too many, or a fragment, ends the oldest. Fragments that overlap, and what does
  * not fit together, end the whole packet (RFC 5722 3; of IPv4 we ask the same). What came out of a tunnel and what came in clear are
  * never mixed. A whole packet goes through classify again.
  */
@@ -31,7 +31,8 @@ uint64_t reasm_memory(void);
 struct reasm *reasm_new(uint8_t worker, int numa_node);
 void reasm_free(struct reasm *r);
 
-/* A fragment to one of our addresses. Takes m; hands it to its worker. Drops: FRAGMENT (malformed), FRAG_OVERLAP, REASM_FULL. */
+/* A fragment to one of our addresses. Takes m; hands it to its worker. Drops: FRAGMENT (malformed), FRAG_OVERLAP, REASM_FULL, ECN, NO_MBUF.
+ * Counted as joined: what is a part of another packet now. */
 void reasm_push(struct worker *w, struct rte_mbuf *m);
 /* The same, at that worker. */
 void reasm_take(struct worker *w, struct rte_mbuf *m);

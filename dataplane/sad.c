@@ -44,11 +44,11 @@ struct sad *sad_new(uint32_t n_sas, uint32_t n_tunnels, int numa_node)
 	s->tunnel = table(n_tunnels, sizeof(*s->tunnel), numa_node);
 	s->conf = table(n_tunnels, sizeof(*s->conf), numa_node);
 	s->child = table(n_tunnels, sizeof(*s->child), numa_node);
-	s->spi_out = table(n_sas, sizeof(*s->spi_out), numa_node);
+	s->name_out = table(n_sas, sizeof(*s->name_out), numa_node);
 	s->pmtu = table(n_tunnels, sizeof(*s->pmtu), numa_node);
 	s->transport.tunnel = table(n_tunnels, sizeof(*s->transport.tunnel), numa_node);
 	if (!s->in || !s->out || !s->cold_in || !s->cold_out || !s->owner_in || !s->owner_out || !s->tunnel ||
-	    !s->conf || !s->child || !s->spi_out || !s->pmtu || !s->transport.tunnel) {
+	    !s->conf || !s->child || !s->name_out || !s->pmtu || !s->transport.tunnel) {
 		sad_free(s);
 		return NULL;
 	}
@@ -82,7 +82,7 @@ void sad_free(struct sad *s)
 	rte_free(s->tunnel);
 	rte_free(s->conf);
 	rte_free(s->child);
-	rte_free((void *)s->spi_out);
+	rte_free((void *)s->name_out);
 	rte_free(s->pmtu);
 	rte_free(s->transport.tunnel);
 	rte_free(s);
@@ -341,13 +341,17 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	if (encap)
 		sa->flags &= (uint16_t)~SA_FAST6;
 	sa->mtu = pmtu_inner(w, sa, m->tunnel.slot);
-	if (sa->mtu == 0)
+	if (sa->mtu == 0) {
+		memset(sa, 0, sizeof(*sa));
+		memset(c, 0, sizeof(*c));
 		return -EINVAL;
+	}
 	sa->cksum = header_sum(sa);
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
 	sa->salt = crypto_salt(suite, m->key);
 	atomic_store_explicit(&s->owner_out[m->sa.slot], w->id, memory_order_release);
-	atomic_store_explicit(&s->spi_out[m->sa.slot], sa->spi_be, memory_order_relaxed);
+	atomic_store_explicit(&s->name_out[m->sa.slot], sad_name_out(sa->spi_be, m->remote, m->family == 6),
+			      memory_order_relaxed);
 	sad_tunnel_tx_set(s, m->tunnel.slot, m->child, m->sa.slot);
 	return 0;
 }
@@ -425,7 +429,7 @@ int sad_del(struct worker *w, struct msg_handle sa, uint32_t dir, struct msg_sa_
 		secret_wipe(&s->in[sa.slot], sizeof(s->in[sa.slot]));
 	} else {
 		sad_tunnel_tx_unset(s, c->tunnel.slot, s->out[sa.slot].child, sa.slot);
-		atomic_store_explicit(&s->spi_out[sa.slot], 0, memory_order_relaxed);
+		atomic_store_explicit(&s->name_out[sa.slot], 0, memory_order_relaxed);
 		secret_wipe(&s->out[sa.slot], sizeof(s->out[sa.slot]));
 	}
 	secret_wipe(c, sizeof(*c));

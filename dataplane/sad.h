@@ -15,6 +15,7 @@
 #include "dataplane/pmtu.h"
 #include "dataplane/sa.h"
 #include "dataplane/transport.h"
+#include "dataplane/una.h"
 #include "ring/msg.h"
 #include "ring/spi.h"
 
@@ -72,9 +73,9 @@ struct sad {
 	struct sad_tunnel *tunnel;                   /* [n_tunnels] */
 	struct sad_tunnel_conf *conf;                /* [n_tunnels] */
 	struct sad_child (*child)[MSG_CHILDREN_MAX]; /* [n_tunnels] */
-	_Atomic uint32_t *
-		spi_out; /* [n_sas]: of the OUT SA, as on the wire, 0: none; writer: its owner. For who has only the SPI */
-	struct pmtu *pmtu;          /* [n_tunnels]; the owner worker's */
+	_Atomic uint64_t
+		*name_out; /* [n_sas]: sad_name_out(), 0: none; writer: the OUT SA's owner. For who has only a packet */
+	struct pmtu *pmtu; /* [n_tunnels]; the owner worker's */
 	struct transport transport; /* tunnels of that mode */
 };
 
@@ -127,6 +128,16 @@ static inline uint8_t sad_owner_in(const struct sad *s, uint32_t spi)
 }
 
 /* An OUT slot of a tunnel, whichever of its children's, or SAD_NO_SLOT. Its owner. */
+/* What tells an SA of ours from the others in a packet that we have sent: the peer chooses the SPI, and two peers may choose one. */
+static inline uint64_t sad_name_out(uint32_t spi_be, const uint8_t *dst, bool v6)
+{
+	uint32_t who = una_get32(dst);
+
+	for (unsigned i = 4; v6 && i < 16; i += 4)
+		who = who * 0x9e3779b1 + una_get32(dst + i);
+	return (uint64_t)spi_be << 32 | who;
+}
+
 static inline uint32_t sad_tunnel_tx(const struct sad *s, uint32_t tunnel)
 {
 	uint32_t slot = atomic_load_explicit(&s->tunnel[tunnel].tx, memory_order_relaxed);

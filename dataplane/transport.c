@@ -124,6 +124,8 @@ bool transport_bare(struct worker *w, struct rte_mbuf *m)
 	if (pkt_of(m)->flags & (PKT_OWN | PKT_TUN | PKT_DECAPPED))
 		return false;
 	selector_key(&k, rte_pktmbuf_mtod(m, const void *), m->data_len, pkt_is_v6(m));
+	if (k.fragment) /* the whole is asked, when there is one: nothing else comes of fragments (reasm.h) */
+		return false;
 	if (k.proto_known &&
 	    (k.proto == IPPROTO_ESP || (k.proto == IPPROTO_UDP && k.ports_known && is_ike_port(k.dport))))
 		return false;

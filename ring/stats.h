@@ -55,6 +55,7 @@ struct stats_worker {
 	uint64_t evt_lost;         /* events for which the ring was full */
 	uint64_t to_tun, from_tun; /* packets to and from the kernel's own sockets */
 	uint64_t ecn_odd;          /* out of a tunnel with a pair of ECN fields that no tunnel makes. RFC 6040 4.2 */
+	uint64_t joined;           /* fragments to us that are part of another packet now: all of a whole one but one */
 	struct {
 		uint64_t packets, cycles; /* TSC */
 	} stage[STATS_STAGE_N];

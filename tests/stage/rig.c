@@ -257,7 +257,7 @@ void rig_settle(unsigned made)
 	rig_run();
 	for (unsigned i = 0; i < DROP_N; i++)
 		dropped += c->drop[i];
-	assert_int_equal(in, c->tx + c->punt + c->handoff_out + dropped);
+	assert_int_equal(in, c->tx + c->punt + c->handoff_out + c->joined + dropped);
 	for (uint16_t i = 0; i < RIG_PORTS; i++)
 		while (rig_tx(i, &f))
 			;
