@@ -13,14 +13,21 @@ CONTROLPLANE = os.path.join(BUILD, "controlplane", "esplanade-controlplane")
 GWCTL = os.path.join(BUILD, "cli", "gwctl")
 
 
+def endpoint(text):
+    """(address, port) of ADDRESS:PORT or [ADDRESS]:PORT; an address alone has port 0."""
+    address, _, port = text.rpartition(":")
+    if text.startswith("["):
+        return address.strip("[]"), int(port)
+    return (address, int(port)) if text.count(":") == 1 else (text, 0)
+
+
 class IkeSa:
     """One IKE_SA as we see it, in the words that strongswan.IkeSa uses."""
 
     def __init__(self, d):
         self.raw, self.state, self.role = d, d["state"], d["role"]
         self.spi_i, self.spi_r = d["spi_i"], d["spi_r"]
-        self.remote, _, port = d["remote"].partition(":")
-        self.remote_port = int(port or 0)
+        self.remote, self.remote_port = endpoint(d["remote"])
         self.nat, self.encr, self.prf, self.dh = d["nat"], d["encr"], d["prf"], d["dh"]
 
 

@@ -2,9 +2,10 @@
 
 import re
 
-from guest_ike import GuestSites, Machine
-from netlab import Lab, wait_for
-from topo import GW, ID_A, ID_B, NET_A, NET_B, PEER, PSK, Bench
+from gateway import Gateway
+from guest_ike import GuestBench, gateway6_yaml
+from netlab import wait_for
+from topo import GW, ID_A, ID_B, NET_A, NET_B, PEER, PSK, TUNNEL
 
 NSS = "/var/lib/ipsec/nss"
 CONF = {
@@ -18,14 +19,21 @@ class Libreswan:
     """pluto, with one connection of topo's shape. keys: ipsec.conf's, laid over the usual ones; None takes one away."""
 
     def __init__(self, machine):
-        self.guest, self.pid = machine.guest, None
+        self.guest, self.pid, self.left = machine.guest, None, PEER
 
     def start(self, keys=None, psk=PSK, timeout=40):
+        """Run it, or give the one that runs another connection."""
         g = self.guest
         words = {k: v for k, v in {**CONF, **(keys or {})}.items() if v is not None}
         conn = "".join(f"\t{k}={v}\n" for k, v in words.items())
         g.write("/etc/ipsec.conf", f"config setup\n\tlogfile=/tmp/pluto.log\n\tuniqueids=yes\n\nconn net\n{conn}")
-        g.write("/etc/ipsec.secrets", f'@{ID_B} @{ID_A} : PSK "{psk}"\n')
+        g.write("/etc/ipsec.secrets", f'{words["leftid"]} {words["rightid"]} : PSK "{psk}"\n')
+        self.left = words["left"]
+        if self.pid:
+            self.whack("--name", "net", "--delete", check=False)
+            self.whack("--rereadsecrets")
+            self.whack_auto("--add", "net")
+            return self
         # the stack module wants a default route to orient itself
         g.run("ip", "route", "replace", "default", "via", GW)
         g.run("sh", "-c", f"mkdir -p {NSS} /run/pluto; test -e {NSS}/cert9.db || ipsec initnss >/dev/null; : >/tmp/pluto.log")
@@ -59,7 +67,7 @@ class Libreswan:
         """(in, out) of every pair that the kernel has, as text of 8 hexadecimal digits: in is what comes to libreswan."""
         text = self.guest.run("ip", "xfrm", "state").stdout
         found = re.findall(r"src (\S+) dst (\S+)\n\s+proto esp spi 0x([0-9a-f]{8})", text)
-        return {s for _, dst, s in found if dst == PEER}, {s for src, _, s in found if src == PEER}
+        return {s for _, dst, s in found if dst == self.left}, {s for src, _, s in found if src == self.left}
 
     def log_text(self):
         return self.guest.read("/tmp/pluto.log")
@@ -71,33 +79,42 @@ class Libreswan:
         self.pid = None
 
 
-class LibreswanBench(Bench):
-    """topo.Bench whose other end is libreswan. fresh(): child and options do not count; ike are ipsec.conf's keys."""
+class LibreswanBench(GuestBench):
+    """topo.Bench whose other end is libreswan. fresh(): ike are ipsec.conf's keys."""
 
-    def __enter__(self):
-        self.lab = Lab()
-        self.net = GuestSites(self.lab, None)
-        return self
+    def __init__(self):
+        super().__init__(Libreswan)
 
-    def fresh(self, tunnel=None, ike=None, psk=PSK, peer_psk=PSK, **more):
-        self.stop()
+    def fresh(self, tunnel=None, ike=None, psk=PSK, peer_psk=PSK, routes=(NET_B,), **more):
+        if self.gw:
+            self.gw.stop()
         self.starts += 1
-        self.peer = Libreswan(self.net.machine).start(ike, peer_psk)
-        self.gw = self.net.gateway(tunnel, psk, name=f"gw{self.starts}", **more)
+        self.peer = (self.peer or Libreswan(self.net.machine)).start(ike, peer_psk)
+        self.gw = Gateway(self.net.gw, gateway6_yaml(tunnel, routes, **more), psk, f"gw{self.starts}").start()
         return self.gw, self.peer
 
-    def settled(self):
-        """One child at our end, and its SPIs in the peer's kernel."""
-        ours = [(c.spi_in, c.spi_out) for c in self.gw.children("site-b")]
+    def settled(self, children=1):
+        """As many children at our end, and their SPIs in the peer's kernel."""
+        ours = [(c.spi_in, c.spi_out) for c in self.gw.children(TUNNEL) if c.state == "installed"]
+        if len(ours) != children:
+            return False
         into, out = self.peer.spis()
-        return len(ours) == 1 and ours[0][0] in out and ours[0][1] in into
+        return {i for i, _ in ours} <= out and {o for _, o in ours} <= into
 
     def shape(self):
         """The SPIs of our SAs."""
-        return [s.spi_i for s in self.gw.ikes("site-b")], [c.spi_in for c in self.gw.children("site-b")]
+        return [s.spi_i for s in self.gw.ikes(TUNNEL)], [c.spi_in for c in self.gw.children(TUNNEL)]
 
-    def wait_settled(self, timeout=20):
-        wait_for("one child, the same at both ends", self.settled, timeout, 0.3)
+    def wait_settled(self, timeout=20, children=1):
+        wait_for(f"{children} children, the same at both ends", lambda: self.settled(children), timeout, 0.3)
+
+    def empty(self, by_us=True):
+        """Down, by the end that began: pluto begins again when what it began is taken from it."""
+        if by_us:
+            self.gw.down(TUNNEL)
+        else:
+            self.peer.terminate()
+        wait_for("no SA", lambda: not self.gw.children(TUNNEL) and not self.peer.spis()[0], 10, 0.2)
 
     def explain(self):
         text = "our log:\n" + "".join(self.gw.log_text().splitlines(True)[-30:]) if self.gw else ""
