@@ -119,23 +119,31 @@ static void job_hash(IMB_JOB *j, const struct crypto_op *op, const struct run *r
 	}
 }
 
+static uint16_t des_flush(IMB_MGR *mgr)
+{
+	uint16_t done = 0;
+
+	for (const IMB_JOB *out; (out = IMB_FLUSH_JOB(mgr)) != NULL;)
+		done = (uint16_t)(done + (out->status == IMB_STATUS_COMPLETED));
+	return done;
+}
+
 /* 3DES has no burst call: the jobs go through the library's queue, which is empty again afterwards. */
 static bool des_burst(IMB_MGR *mgr, const IMB_JOB *jobs, uint16_t n)
 {
 	uint16_t done = 0;
-	const IMB_JOB *out;
 
 	for (uint16_t i = 0; i < n; i++) {
 		IMB_JOB *j = IMB_GET_NEXT_JOB(mgr);
 
 		*j = jobs[i];
 		j->hash_alg = IMB_AUTH_NULL;
-		for (out = IMB_SUBMIT_JOB(mgr); out != NULL; out = IMB_GET_COMPLETED_JOB(mgr))
+		for (const IMB_JOB *out = IMB_SUBMIT_JOB(mgr); out != NULL; out = IMB_GET_COMPLETED_JOB(mgr))
 			done = (uint16_t)(done + (out->status == IMB_STATUS_COMPLETED));
+		if (MB_DES_ALONE)
+			done = (uint16_t)(done + des_flush(mgr));
 	}
-	while ((out = IMB_FLUSH_JOB(mgr)) != NULL)
-		done = (uint16_t)(done + (out->status == IMB_STATUS_COMPLETED));
-	return done == n;
+	return (uint16_t)(done + des_flush(mgr)) == n;
 }
 
 static bool cipher_burst(struct crypto *c, const struct run *r)
