@@ -36,45 +36,59 @@ static inline void rd_fail(struct rd *r)
 	r->bad = true;
 }
 
+/* Whether there are n octets more; bad when there are fewer. */
+static inline bool rd_has(struct rd *r, size_t n)
+{
+	if (likely(rd_left(r) >= n))
+		return true;
+	rd_fail(r);
+	return false;
+}
+
 /* Step over n octets and lend them; NULL (and bad) when there are fewer. */
 static inline const uint8_t *rd_take(struct rd *r, size_t n)
 {
 	const uint8_t *p = r->p;
 
-	if (unlikely(rd_left(r) < n)) {
-		rd_fail(r);
+	if (!rd_has(r, n))
 		return NULL;
-	}
 	r->p += n;
 	return p;
 }
 
 static inline uint8_t rd_u8(struct rd *r)
 {
-	const uint8_t *p = rd_take(r, 1);
-
-	return p ? p[0] : 0;
+	return rd_has(r, 1) ? *r->p++ : 0;
 }
 
 static inline uint16_t rd_u16(struct rd *r)
 {
-	const uint8_t *p = rd_take(r, 2);
+	const uint8_t *p = r->p;
 
-	return (uint16_t)(p ? (uint32_t)p[0] << 8 | p[1] : 0);
+	if (!rd_has(r, 2))
+		return 0;
+	r->p += 2;
+	return (uint16_t)((uint32_t)p[0] << 8 | p[1]);
 }
 
 static inline uint32_t rd_u24(struct rd *r)
 {
-	const uint8_t *p = rd_take(r, 3);
+	const uint8_t *p = r->p;
 
-	return p ? (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2] : 0;
+	if (!rd_has(r, 3))
+		return 0;
+	r->p += 3;
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
 static inline uint32_t rd_u32(struct rd *r)
 {
-	const uint8_t *p = rd_take(r, 4);
+	const uint8_t *p = r->p;
 
-	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+	if (!rd_has(r, 4))
+		return 0;
+	r->p += 4;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 static inline uint64_t rd_u64(struct rd *r)

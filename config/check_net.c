@@ -140,20 +140,28 @@ static void check_gateway(struct load *l)
 	}
 }
 
+/* The first port before number i that has its device; NULL: none. */
+static const struct cfg_port *device_owner(const struct config *c, unsigned i)
+{
+	for (unsigned j = 0; j < i; j++)
+		if (!strcmp(c->port[j].device, c->port[i].device))
+			return &c->port[j];
+	return NULL;
+}
+
 static void check_ports(struct load *l)
 {
 	const struct config *c = l->c;
 
 	for (unsigned i = 0; i < c->n_ports; i++) {
-		const struct cfg_port *p = &c->port[i];
+		const struct cfg_port *p = &c->port[i], *owner = p->device[0] ? device_owner(c, i) : NULL;
 
-		for (unsigned j = 0; j < i; j++)
-			if (p->device[0] && !strcmp(p->device, c->port[j].device)) {
-				set_path(l, "ports", p->name, "device");
-				load_error(l, load_line(l, p->device),
-					   "%s belongs to port %s (line %u) already: give each its own", p->device,
-					   c->port[j].name, load_line(l, c->port[j].device));
-			}
+		if (owner) {
+			set_path(l, "ports", p->name, "device");
+			load_error(l, load_line(l, p->device),
+				   "%s belongs to port %s (line %u) already: give each its own", p->device, owner->name,
+				   load_line(l, owner->device));
+		}
 		set_path(l, "ports", p->name, "addresses");
 		for (unsigned j = 0; j < p->n_addr; j++)
 			check_own(l, &p->addr[j]);
