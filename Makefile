@@ -5,6 +5,8 @@
 #   make test       the whole suite; the last line counts it
 #   make test-long  what takes longer: more peers (a Debian 13, a machine under qemu), and the end-to-end tests again, against
 #                   sanitizer builds of the daemons
+#   make test-debian13  builds on Debian 13 (in a root under build/peers) and runs units, stages, simulator and fuzz corpora there,
+#                   and the end-to-end tests with its strongSwan 6 and FRR 10
 #   make bench      cycles per packet of each stage of the data plane; BGP beside BIRD and FRR
 #   make fuzz       libFuzzer on every parser, FUZZ_SECONDS each (default 60)
 #   make clean      unmount and remove build/, and the namespaces of earlier runs
@@ -15,7 +17,7 @@ PYTHON ?= /usr/bin/python3
 FUZZ_SECONDS ?= 60
 MAKEFLAGS += --no-print-directory
 
-.PHONY: build demo test test-long bench fuzz clean packages
+.PHONY: build demo test test-long test-debian13 bench fuzz clean packages
 
 build: packages
 	@test -f build/build.ninja || { echo "meson      setting up build/"; \
@@ -39,6 +41,9 @@ test-long: build
 	@tools/peers make bookworm trixie
 	@tools/guest make
 	@$(PYTHON) tests/run --long
+
+test-debian13:
+	@tools/debian13
 
 bench: build
 	@tools/peers make

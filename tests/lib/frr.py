@@ -1,6 +1,7 @@
 """FRR in the peers' root and in a namespace: zebra, staticd and bgpd with sockets and files of their own.
 
-The configuration is one frr.conf, loaded by `vtysh -b` as on any FRR host.
+The configuration is one frr.conf, loaded by `vtysh -b` as on any FRR host. Since FRR 10 static routes are configured through
+mgmtd, whose sockets have no option of their own: they are in the folder of a path space (-N).
 """
 
 import json
@@ -10,6 +11,7 @@ import pwd
 from netlab import PEERS, LabError, wait_for
 
 BIN = "/usr/lib/frr"
+RUN = "/run/frr"
 DAEMONS = ("zebra", "staticd", "bgpd")
 # needs /proc/sys, which the peers' root does not have; the namespaces forward no IPv6 anyway
 NOT_HERE = ("no ipv6 forwarding",)
@@ -34,8 +36,19 @@ class Frr:
         self.outside = PEERS + self.inside
         self.logfile = f"{self.outside}/log"
         self.processes = {}
+        self.daemons, self.sockets = DAEMONS, ["--vty_socket", self.inside]
         os.makedirs(self.outside, mode=0o755, exist_ok=True)
         os.chown(self.outside, *_ids())
+        if os.path.exists(f"{PEERS}{BIN}/mgmtd"):
+            self._take_space(f"{ns.lab.prefix}-{ns.name}-{name}")
+
+    def _take_space(self, space):
+        """A path space that is our own folder."""
+        link = f"{PEERS}{RUN}/{space}"
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(self.inside, link)
+        self.ns.lab.on_close(lambda: os.unlink(link))
+        self.daemons, self.sockets = ("mgmtd", *DAEMONS), ["-N", space]
 
     def start(self, config=None, timeout=15.0):
         """Run the daemons and load the configuration."""
@@ -43,7 +56,7 @@ class Frr:
             self.config = config
         self.write("vtysh.conf", "")
         self.write("frr.conf", self.config)
-        for name in DAEMONS:
+        for name in self.daemons:
             self._start(name, timeout)
         self._load()
         return self
@@ -59,9 +72,11 @@ class Frr:
         if os.path.exists(vty):
             os.unlink(vty)
         argv = [
-            f"{BIN}/{daemon}", "-f", "/dev/null", "-i", f"{self.inside}/{daemon}.pid", "-z", f"{self.inside}/zserv.api",
-            "--vty_socket", self.inside, "-P", "0", "--log", f"file:{self.inside}/log",
+            f"{BIN}/{daemon}", "-i", f"{self.inside}/{daemon}.pid", "-z", f"{self.inside}/zserv.api",
+            *self.sockets, "-P", "0", "--log", f"file:{self.inside}/log",
         ]  # fmt: skip
+        if "mgmtd" not in self.daemons or daemon in ("zebra", "bgpd"):
+            argv += ["-f", "/dev/null"]  # the others read no file of their own since FRR 10
         p = self.processes[daemon] = self.ns.start(f"{self.name}-{daemon}", *argv, peer=True)
 
         def ready():
@@ -75,7 +90,7 @@ class Frr:
     def _load(self):
         argv = ["vtysh", "--vty_socket", self.inside, "--config_dir", self.inside, "-b"]
         r = self.ns.run(*argv, peer=True, check=False)
-        refused = [line for line in (r.stdout + r.stderr).splitlines() if line.startswith("line ")]
+        refused = [line for line in (r.stdout + r.stderr).splitlines() if line.startswith(("line ", "% Can't open"))]
         refused = [line for line in refused if not line.endswith(NOT_HERE)]
         if refused:
             raise LabError(f"{self.name} does not take its configuration: {refused}")
@@ -154,7 +169,7 @@ class Frr:
             p.kill()
 
     def stop(self):
-        for name in reversed(DAEMONS):
+        for name in reversed(self.daemons):
             if name in self.processes:
                 self.processes[name].stop()
 

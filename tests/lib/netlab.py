@@ -19,7 +19,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("ESP_BUILD", os.path.join(TOP, "build")))
 PEERS = os.path.abspath(os.environ.get("ESP_PEERS", os.path.join(TOP, "build", "peers", "bookworm")))
-TRIXIE = os.path.join(os.path.dirname(PEERS), "trixie")
+TRIXIE = PEERS if PEERS == "/" else os.path.join(os.path.dirname(PEERS), "trixie")
 NETNS_DIR = "/run/netns"
 PREFIX = "esp"  # of every namespace: esp<pid>-<name>
 
