@@ -14,10 +14,13 @@ struct cfg_certs *cfg_certs_ref(struct cfg_certs *c)
 
 static void file_fini(struct cfg_file *f)
 {
+	free(f->path);
+	if (f->refs && --*f->refs)
+		return;
 	if (f->p)
 		secret_wipe(f->p, f->len);
 	free(f->p);
-	free(f->path);
+	free(f->refs);
 }
 
 static void files_fini(struct cfg_file *f, unsigned n)
@@ -42,6 +45,8 @@ static bool file_same(const struct cfg_file *a, const struct cfg_file *b)
 {
 	if (!a->p != !b->p || a->len != b->len)
 		return false;
+	if (a->p && a->p == b->p)
+		return true;
 	if (a->p)
 		return secret_equal(a->p, b->p, a->len);
 	return (!a->path && !b->path) || (a->path && b->path && !strcmp(a->path, b->path));

@@ -122,7 +122,8 @@ static void check_remote(struct load *l, struct cfg_tunnel *t)
 		id_from_addr(&t->remote.id, &t->remote.addr);
 	else if (!line && t->remote.name[0] && t->remote.name[0] != '?')
 		id_from_name(&t->remote.id, t->remote.name);
-	if (!load_line(l, &t->local.id) && t->local.addr.family)
+	/* with certificates it is the subject of ours: ike/tunnel.h */
+	if (!load_line(l, &t->local.id) && t->local.addr.family && !t->certs)
 		id_from_addr(&t->local.id, &t->local.addr);
 }
 

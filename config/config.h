@@ -120,6 +120,7 @@ struct cfg_file {
 	uint8_t *p; /* NULL where secrets are not read */
 	size_t len;
 	unsigned line;
+	unsigned *refs; /* of p, where several rows name one file; NULL: p is this row's own */
 };
 
 /* Authentication by certificates (RFC 7296 2.15, RFC 7427). Files are PEM (any number of objects) or DER; this room reads their

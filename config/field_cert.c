@@ -16,6 +16,32 @@ static struct cfg_certs *certs_of(struct cfg_tunnel *t)
 	return t->certs;
 }
 
+/* Thousands of tunnels name the same files: each is read once, and its octets are theirs together. Looked for among those that came
+ * last, which is enough for files that are really shared. */
+static bool read_before(struct load *l, const char *path, bool secret, struct cfg_file *to)
+{
+	for (unsigned i = 0; i < LOAD_FILES; i++) {
+		const struct cfg_file *f = l->file[i].f;
+
+		if (!f || l->file[i].secret != secret || strcmp(f->path, path))
+			continue;
+		to->p = f->p;
+		to->len = f->len;
+		to->refs = f->refs;
+		++*to->refs;
+		return true;
+	}
+	return false;
+}
+
+static void remember(struct load *l, struct cfg_file *f, bool secret)
+{
+	f->refs = xcalloc(1, sizeof(*f->refs));
+	*f->refs = 1;
+	l->file[l->next_file % LOAD_FILES].f = f;
+	l->file[l->next_file++ % LOAD_FILES].secret = secret;
+}
+
 /* One path; its octets, where secrets are wanted at all. false after an error. */
 static bool read_file(struct load *l, const struct tree_node *n, const struct file_want *want, struct cfg_file *to)
 {
@@ -26,8 +52,12 @@ static bool read_file(struct load *l, const struct tree_node *n, const struct fi
 		return false;
 	to->line = n->line;
 	to->path = xstrdup(s);
-	if (!l->secrets || file_read(l->dir, s, want, &to->p, &to->len, err, sizeof(err)) == 0)
+	if (!l->secrets || read_before(l, s, want->secret, to))
 		return true;
+	if (file_read(l->dir, s, want, &to->p, &to->len, err, sizeof(err)) == 0) {
+		remember(l, to, want->secret);
+		return true;
+	}
 	load_error(l, n->line, "%s", err);
 	return false;
 }

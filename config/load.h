@@ -9,7 +9,7 @@
 #include "config/errors.h"
 #include "config/tree.h"
 
-enum { LOAD_PATH_MAX = 8 };
+enum { LOAD_PATH_MAX = 8, LOAD_FILES = 16 };
 
 struct load_mark {
 	const void *field;
@@ -27,6 +27,11 @@ struct load {
 		unsigned line;          /* the first with a secret in the file itself; 0: none */
 		const char *what, *key; /* "PSK"; where it is better kept */
 	} in_file;
+	struct {
+		const struct cfg_file *f; /* of the config; NULL: none */
+		bool secret;
+	} file[LOAD_FILES]; /* that were read last */
+	unsigned next_file;
 	struct load_mark *mark;
 	unsigned n_marks, cap_marks;
 	bool sorted; /* marks: by address, ready for load_line() */

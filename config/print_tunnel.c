@@ -29,7 +29,8 @@ static void put_ends(FILE *f, const struct cfg_tunnel *t)
 	fprintf(f, "    local:\n      port: %s\n      address: ", t->local.port);
 	print_addr(f, &t->local.addr);
 	fputc('\n', f);
-	put_id(f, &t->local.id);
+	if (t->local.id.type != CFG_ID_NONE)
+		put_id(f, &t->local.id);
 	fputs("    remote:\n      address: ", f);
 	if (t->remote.addr.family)
 		print_addr(f, &t->remote.addr);

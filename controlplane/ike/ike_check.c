@@ -40,42 +40,73 @@ static int check_remote(const struct cfg_tunnel *cfg, char *why, size_t cap)
 	return -EINVAL;
 }
 
+/* A set of files that was read, and what came of it: most tunnels of a gateway name the same, and keys are slow to check. */
+struct reading {
+	const struct cfg_certs *of; /* NULL: none yet */
+	struct cert_creds *creds;
+	int err;
+	char why[NOTICE_MAX];
+};
+
+static void read_certs(struct reading *r, const struct cfg_tunnel *cfg, int64_t wall_s)
+{
+	if (r->of && cfg_certs_same(r->of, cfg->certs))
+		return;
+	cert_creds_unref(r->creds);
+	r->creds = NULL;
+	r->of = cfg->certs;
+	r->err = cert_creds_load(cfg->certs, wall_s, &r->creds, r->why, sizeof(r->why));
+}
+
+static int check(const struct cfg_tunnel *cfg, const struct reading *r, char *why, size_t cap)
+{
+	int err = 0;
+
+	/* what is wrong for good is said rather than what time has brought */
+	if (!r->err || r->err == -EKEYEXPIRED) {
+		err = check_local(cfg, r->creds, why, cap);
+		if (!err)
+			err = check_remote(cfg, why, cap);
+	}
+	if (!err && r->err)
+		snprintf(why, cap, "%s", r->why);
+	return err ? err : r->err;
+}
+
 int ike_tunnel_check(const struct cfg_tunnel *cfg, int64_t wall_s, char *why, size_t cap)
 {
-	struct cert_creds *c = NULL;
-	int err, err_id = 0;
+	struct reading r = {.of = NULL};
+	int err;
 
 	if (!cfg->certs)
 		return 0;
-	err = cert_creds_load(cfg->certs, wall_s, &c, why, cap);
-	if (!err || err == -EKEYEXPIRED) { /* what is wrong for good is said rather than what time has brought */
-		char text[NOTICE_MAX];
-
-		err_id = check_local(cfg, c, text, sizeof(text));
-		if (!err_id)
-			err_id = check_remote(cfg, text, sizeof(text));
-		if (err_id)
-			snprintf(why, cap, "%s", text);
-	}
-	cert_creds_unref(c);
-	return err_id ? err_id : err;
+	read_certs(&r, cfg, wall_s);
+	err = check(cfg, &r, why, cap);
+	cert_creds_unref(r.creds);
+	return err;
 }
 
 int ike_config_check(const struct config *c, int64_t wall_s, struct cfg_errors *errs)
 {
+	struct reading r = {.of = NULL};
 	int worst = 0;
 
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
 		const struct cfg_tunnel *t = &c->tunnel[i];
 		unsigned line = t->certs && t->certs->n_cert ? t->certs->cert[0].line : 0;
 		char why[NOTICE_MAX];
-		int err = ike_tunnel_check(t, wall_s, why, sizeof(why));
+		int err;
 
+		if (!t->certs)
+			continue;
+		read_certs(&r, t, wall_s);
+		err = check(t, &r, why, sizeof(why));
 		if (!err)
 			continue;
 		errors_add(errs, line ? line : t->line, "tunnels.%s.auth: %s", t->name, why);
 		if (!worst || worst == -EKEYEXPIRED)
 			worst = err;
 	}
+	cert_creds_unref(r.creds);
 	return worst;
 }

@@ -223,6 +223,50 @@ static void certificates_are_held_and_compared_by_content(void **state)
 	}
 }
 
+/* However many tunnels name a file, its octets are there once. */
+static void files_of_many_tunnels_are_held_once(void **state)
+{
+	static const char *const names[] = {"gw.pem", "a.key", "b.crl"};
+	enum { N = 100 };
+	static char text[N * 200];
+	size_t n = (size_t)snprintf(text, sizeof(text), PORT "tunnels:\n");
+	struct cfg_certs *first, *last, *held;
+	struct config *c;
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(names); i++) {
+		char *path = at(names[i]);
+
+		write_file(path, 0600, names[i], strlen(names[i]));
+		free(path);
+	}
+	for (unsigned i = 0; i < N; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n,
+			"  t%u: {local: {port: wan0}, remote: {address: any, id: p%u}, selectors: "
+			"[{local: 10.0.0.0/8, remote: 10.0.0.%u/32}], auth: {cert: gw.pem, key: a.key, ca: "
+			"gw.pem, crl: b.crl}}\n",
+			i, i, i);
+	c = load(text);
+	first = c->tunnel[0].certs;
+	last = c->tunnel[N - 1].certs;
+	assert_true(first != last && first->crl[0].p == last->crl[0].p && first->key.p == last->key.p);
+	assert_true(first->cert[0].p == last->ca[0].p && first->cert[0].p != first->crl[0].p);
+	assert_memory_equal(last->key.p, "a.key", 5);
+	assert_true(cfg_certs_same(first, last));
+	assert_int_equal(c->tunnel[0].local.id.type, CFG_ID_NONE); /* the subject */
+	held = cfg_certs_ref(last);
+	config_free(c);
+	assert_memory_equal(held->crl[0].p, "b.crl", 5);
+	cfg_certs_unref(held);
+	for (unsigned i = 0; i < N_ELEMS(names); i++) {
+		char *path = at(names[i]);
+
+		unlink(path);
+		free(path);
+	}
+}
+
 static void without_secrets_no_certificate_is_read(void **state)
 {
 	struct cfg_errors errs = {0};
@@ -486,6 +530,7 @@ int main(void)
 		cmocka_unit_test(data_plane_gets_no_secrets),
 		cmocka_unit_test(psk_file_is_looked_up_beside_the_config),
 		cmocka_unit_test(certificates_are_held_and_compared_by_content),
+		cmocka_unit_test(files_of_many_tunnels_are_held_once),
 		cmocka_unit_test(without_secrets_no_certificate_is_read),
 		cmocka_unit_test(printed_config_has_no_secret_in_it),
 		cmocka_unit_test(equal_rows_are_equal_octet_by_octet),
