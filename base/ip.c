@@ -108,6 +108,16 @@ const char *ip_str(const struct ip_addr *a, char buf[IP_STR])
 	return buf;
 }
 
+const char *ip_port_str(const struct ip_addr *a, uint16_t port, char buf[IP_STR])
+{
+	char addr[IP_STR];
+
+	ip_str(a, port ? addr : buf);
+	if (port)
+		snprintf(buf, IP_STR, a->family == IP_V6 ? "[%.45s]:%u" : "%.45s:%u", addr, port);
+	return buf;
+}
+
 const char *ip_prefix_str(const struct ip_prefix *p, char buf[IP_STR])
 {
 	char addr[IP_STR];

@@ -38,6 +38,8 @@ int ip_parse(const char *s, struct ip_addr *out) __attribute__((warn_unused_resu
 int ip_prefix_parse(const char *s, bool keep_host, struct ip_prefix *out) __attribute__((warn_unused_result));
 /* Write text into buf (IP_STR octets) and lend it. */
 const char *ip_str(const struct ip_addr *a, char buf[IP_STR]);
+/* "192.0.2.1:500", "[2001:db8::1]:500" (RFC 3986 3.2.2); port 0: the address alone. */
+const char *ip_port_str(const struct ip_addr *a, uint16_t port, char buf[IP_STR]);
 const char *ip_prefix_str(const struct ip_prefix *p, char buf[IP_STR]);
 
 /* Clear the bits of a behind len. */

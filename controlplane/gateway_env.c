@@ -171,8 +171,9 @@ static void describe(const struct ike_notice *n, char *buf, size_t cap)
 
 	buf[0] = '\0';
 	if (n->path)
-		at += (size_t)snprintf(buf, cap, " local=%s:%u peer=%s:%u", ip_str(&n->path->local, local),
-				       n->path->local_port, ip_str(&n->path->remote, remote), n->path->remote_port);
+		at += (size_t)snprintf(buf, cap, " local=%s peer=%s",
+				       ip_port_str(&n->path->local, n->path->local_port, local),
+				       ip_port_str(&n->path->remote, n->path->remote_port, remote));
 	if (n->spi_i && at < cap)
 		at += (size_t)snprintf(buf + at, cap - at, " spi_i=%016" PRIx64 " spi_r=%016" PRIx64, n->spi_i,
 				       n->spi_r);

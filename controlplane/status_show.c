@@ -52,10 +52,9 @@ static void set_hex(json_t *o, const char *key, const char *fmt, uint64_t v)
 
 static void set_addr(json_t *o, const char *key, const struct ip_addr *a, uint16_t port)
 {
-	char ip[IP_STR], text[IP_STR + 8];
+	char text[IP_STR];
 
-	snprintf(text, sizeof(text), port ? "%s:%u" : "%s", ip_str(a, ip), port);
-	set_str(o, key, text);
+	set_str(o, key, ip_port_str(a, port, text));
 }
 
 static void set_alg(json_t *o, const char *key, const struct alg *a)

@@ -40,6 +40,20 @@ static void addresses_come_back_as_they_were_written(void **state)
 	assert_string_equal(ip_str(&(struct ip_addr){0}, buf), "-");
 }
 
+static void a_port_stands_apart_from_its_address(void **state)
+{
+	struct ip_addr four = addr("192.0.2.1"), six = addr("2001:db8::1");
+	struct ip_addr longest = addr("2001:1111:2222:3333:4444:5555:6666:7777");
+	char buf[IP_STR];
+
+	(void)state;
+	assert_string_equal(ip_port_str(&four, 500, buf), "192.0.2.1:500");
+	assert_string_equal(ip_port_str(&six, 4500, buf), "[2001:db8::1]:4500");
+	assert_string_equal(ip_port_str(&longest, 65535, buf), "[2001:1111:2222:3333:4444:5555:6666:7777]:65535");
+	assert_string_equal(ip_port_str(&four, 0, buf), "192.0.2.1");
+	assert_string_equal(ip_port_str(&six, 0, buf), "2001:db8::1");
+}
+
 static void what_is_no_address_leaves_the_result_alone(void **state)
 {
 	static const char *const bad[] = {"",           "1",        "1.2.3",     "1.2.3.256", "1.2.3.4.5",
@@ -205,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_come_back_as_they_were_written),
+		cmocka_unit_test(a_port_stands_apart_from_its_address),
 		cmocka_unit_test(what_is_no_address_leaves_the_result_alone),
 		cmocka_unit_test(prefix_drops_or_keeps_the_host_bits),
 		cmocka_unit_test(bad_prefixes_are_refused),
