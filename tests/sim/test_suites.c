@@ -141,12 +141,57 @@ static void offers_of_both_kinds_are_answered_with_one(void **state)
 		}
 }
 
+/* What the presets offer is what such a peer takes, and takes what it offers: lists as those peers have them (sources in preset.c). */
+static void every_kind_meets_its_peer(void **state)
+{
+	static const struct {
+		const char *kind, *ike[4], *esp[4];
+	} peers[] = {
+		{"azure-vpn-gateway",
+		 {"aes256-aes128-3des-sha1-sha256-modp1024"},
+		 {"aes256gcm16", "aes256-3des-sha1", "aes256-aes128-sha256"}},
+		{"windows-rras", {"3des-aes256-sha1-sha256-modp1024"}, {"aes256-3des-sha1"}},
+		{"windows-rras", {"aes256-sha256-modp2048"}, {"aes256-sha1"}},
+		{"aws-vpn",
+		 {"aes128-aes256-sha1-sha256-modp1024-modp2048"},
+		 {"aes128-aes256-sha1-sha256-modp1024-modp2048"}},
+		{"aws-vpn", {"aes256gcm16-prfsha384-ecp384"}, {"aes256gcm16-ecp384"}},
+	};
+	unsigned n;
+	const struct cfg_preset *p = cfg_presets(&n);
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * N_ELEMS(peers); i++) {
+		struct sim *s = sim_new(3200 + i);
+		struct ike_child_info c;
+		struct ike_sa_info a;
+		unsigned row = 0;
+
+		while (strcmp(p[row].kind, peers[i / 2].kind))
+			assert_true(++row < n);
+		s->node[0].cfg.ike.legacy = s->node[1].cfg.ike.legacy = true;
+		sim_propose(&s->node[0], true, p[row].ike);
+		sim_propose(&s->node[0], false, p[row].esp);
+		sim_propose(&s->node[1], true, peers[i / 2].ike);
+		sim_propose(&s->node[1], false, peers[i / 2].esp);
+		s->node[i & 1].cfg.start = CFG_START_ALWAYS;
+		s->node[!(i & 1)].cfg.start = CFG_START_RESPOND_ONLY;
+		print_message("# %s, begun by %s\n", p[row].kind, i & 1 ? "the peer" : "us");
+		scenario_up(s);
+		scenario_settle(s, 30000);
+		assert_true(sim_the_ike(&s->node[0], &a) && sim_the_child(&s->node[0], &c));
+		assert_int_equal(scenario_lost(s), 0);
+		sim_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_suite_and_group),
 		cmocka_unit_test(azures_default_is_agreed_on_by_both_ends),
 		cmocka_unit_test(offers_of_both_kinds_are_answered_with_one),
+		cmocka_unit_test(every_kind_meets_its_peer),
 	};
 
 	return cmocka_run_group_tests_name("sim-suites", tests, NULL, NULL);

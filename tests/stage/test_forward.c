@@ -73,6 +73,60 @@ static void a_packet_is_forwarded_one_hop_further(void **state)
 	rig_settle(0);
 }
 
+/* ESP and IKE of others, whom we are only a router for: as they came, DF and all, one hop further. */
+static void tunnels_of_others_pass_through(void **state)
+{
+	static const struct {
+		uint8_t proto;
+		uint16_t port;
+	} rows[] = {{50, 0}, {51, 0}, {17, 500}, {17, 4500}};
+	struct rig_bytes ip, got;
+	(void)state;
+
+	for (unsigned i = 0; i < N_ELEMS(rows); i++) {
+		packet(&ip, OUTSIDE, 200);
+		rig_ip(&ip)->next_proto_id = rows[i].proto;
+		if (rows[i].port)
+			memcpy(ip.b + 22, (uint8_t[]){(uint8_t)(rows[i].port >> 8), (uint8_t)rows[i].port}, 2);
+		rig_cksum(&ip);
+		wire(&ip);
+		rig_tx_ip(RIG_WAN, &got);
+		rig_ip(&ip)->time_to_live--;
+		rig_cksum(&ip);
+		assert_int_equal(got.len, ip.len);
+		assert_memory_equal(got.b, ip.b, ip.len);
+	}
+	rig_dropped_none();
+	rig_settle(0);
+}
+
+/* A gateway with one port: clear packets and their ESP on the same wire. */
+static void one_port_is_enough_for_a_tunnel(void **state)
+{
+	struct rig_bytes ip, f, got;
+	struct rig_sa in, out;
+	(void)state;
+
+	rig_sa_pair(0, &in, &out);
+	rig_udp(&ip, RIG_GATEWAY, RIG_FAR_HOST, 200, 1);
+	rig_frame(&f, RIG_WAN, &ip);
+	rig_rx(RIG_WAN, &f);
+	rig_run();
+	rig_tx_ip(RIG_WAN, &got);
+	assert_int_equal(rig_open(&f, &out, &got), 1);
+	assert_int_equal(f.len, 200);
+	assert_memory_equal(f.b + 12, ip.b + 12, 188);
+	rig_udp(&ip, RIG_FAR_HOST, RIG_GATEWAY, 200, 2);
+	rig_seal(&f, &in, 1, &ip, NULL);
+	rig_rx(RIG_WAN, &f);
+	rig_run();
+	rig_tx_ip(RIG_WAN, &got);
+	assert_int_equal(got.len, 200);
+	assert_memory_equal(got.b + 12, ip.b + 12, 188);
+	rig_dropped_none();
+	rig_settle(0);
+}
+
 /* RFC 1141: the end-around carry, for every checksum that there is. */
 static void the_checksum_stays_right_for_every_value(void **state)
 {
@@ -715,6 +769,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_packet_is_forwarded_one_hop_further),
+		T(tunnels_of_others_pass_through),
+		T(one_port_is_enough_for_a_tunnel),
 		T(the_checksum_stays_right_for_every_value),
 		T(clear_packets_that_a_tunnel_should_have_carried_are_dropped),
 		T(a_protected_source_is_found_among_others),
