@@ -122,7 +122,7 @@ class Gateway:
 
     def up(self, name, check=True, seconds=20):
         """Bring it up and wait until it is, or the attempt has failed, or for so long."""
-        return self.gwctl("tunnel", name, "up", "--wait", seconds, check=check)
+        return self.gwctl("tunnel", name, "up", "--wait", seconds, check=check, timeout=seconds + 20)
 
     def down(self, name):
         return self.gwctl("tunnel", name, "down")

@@ -10,7 +10,7 @@ from gateway import Gateway
 from guest import Guest
 from netlab import Lab, LabError, wait_for
 from strongswan import IkeSa, conf, merge
-from topo import GW, HOST_A, HOST_B, NET_B, PEER, PSK, TUNNEL, Bench, TwoSites, gateway_yaml, peer_connections, peer_secrets
+from topo import CHILD, GW, HOST_A, HOST_B, NET_B, PEER, PSK, TUNNEL, Bench, TwoSites, gateway_yaml, peer_connections, peer_secrets
 
 PLUGINS = "random nonce openssl sha1 sha2 hmac kdf gcm aes des pem x509 pubkey constraints revocation kernel-netlink socket-default vici"
 DIR = "/etc/esplanade-test"
@@ -119,6 +119,14 @@ class GuestBench(Bench):
         """Other connections for the peer."""
         self.peer.load(peer_connections(PEER, merge({"encap": "no"}, ike or {}), child), peer_secrets(psk))
 
+    def up(self, by_us=True):
+        """A kernel that uses a cipher for the first time tries it out, which takes long without KVM."""
+        if by_us:
+            self.gw.up(TUNNEL, seconds=60)
+        else:
+            self.peer.initiate(CHILD)
+        self.wait_settled(30)
+
     def settled(self):
         return all(c.state == "installed" for c in self.gw.children(TUNNEL)) and super().settled()
 
@@ -180,8 +188,8 @@ class GuestCharon:
     def swanctl(self, *argv, check=True, timeout=60):
         return self.guest.run("swanctl", *argv, "--uri", f"unix://{self.dir}/vici", env=self.env, check=check, timeout=timeout)
 
-    def initiate(self, child, timeout_ms=20000):
-        self.swanctl("--initiate", "--child", child, "--timeout", str(timeout_ms // 1000))
+    def initiate(self, child, timeout_ms=60000):
+        self.swanctl("--initiate", "--child", child, "--timeout", str(timeout_ms // 1000), timeout=timeout_ms / 1000 + 10)
 
     def terminate(self, **what):
         self.swanctl("--terminate", *[x for k, v in what.items() for x in (f"--{k}", v)])
