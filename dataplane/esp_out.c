@@ -443,7 +443,7 @@ void esp_out_prepare(struct worker *w, struct rte_mbuf **m, struct sa_out **sa, 
 			if (likely(s->flags & SA_FAST && !pkt_is_v6(m[i]))) {
 				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat);
 				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER};
-			} else if (likely(s->flags & SA_FAST6 && pkt_is_v6(m[i]))) {
+			} else if (likely(s->flags & SA_FAST6 && pkt_is_v6(m[i]) && m[i]->data_len <= s->mtu)) {
 				wrap(w, s, m[i], seq, &b->op[kept], fast_form, true, plain_coat6);
 				*pkt_of(m[i]) = (struct pkt){.kind = PKT_CLEAR, .flags = PKT_OWN | PKT_OUTER | PKT_V6};
 			} else {
