@@ -73,9 +73,10 @@ def answer(q, out, lock):
         a = next(f for k, f in ACTIONS.items() if k in q)(q)
     except Exception as e:
         a = {"error": f"{type(e).__name__}: {e}"}
+    data = json.dumps({"id": q.get("id"), **a}).encode() + b"\n"
     with lock:
-        out.write(json.dumps({"id": q.get("id"), **a}).encode() + b"\n")
-        out.flush()
+        while data:  # the port takes 32 KB at a time
+            data = data[out.write(data) or 0 :]
 
 
 def main():

@@ -209,7 +209,7 @@ class GuestCharon:
         return [c for s in self.sas() for c in s.children if c.name == child and c.state == "INSTALLED"]
 
     def log_text(self):
-        return self.guest.read(f"{self.dir}/log")
+        return self.guest.run("tail", "-c", 20000, f"{self.dir}/log").stdout
 
     def kill(self):
         """As a machine that loses its power: without a word, and nothing left of it in the kernel."""

@@ -70,7 +70,7 @@ class Libreswan:
         return {s for _, dst, s in found if dst == self.left}, {s for src, _, s in found if src == self.left}
 
     def log_text(self):
-        return self.guest.read("/tmp/pluto.log")
+        return self.guest.run("tail", "-c", 20000, "/tmp/pluto.log").stdout
 
     def stop(self):
         if self.pid:
@@ -118,5 +118,5 @@ class LibreswanBench(GuestBench):
 
     def explain(self):
         text = "our log:\n" + "".join(self.gw.log_text().splitlines(True)[-30:]) if self.gw else ""
-        theirs = self.peer.log_text() if self.peer else self.net.machine.guest.read("/tmp/pluto.log")
+        theirs = self.peer.log_text() if self.peer else self.net.machine.guest.run("tail", "-c", 20000, "/tmp/pluto.log", check=False).stdout
         return text + "".join(theirs.splitlines(True)[-40:]) + "".join(self.net.machine.xfrm())
