@@ -56,7 +56,7 @@ static __rte_noinline uint16_t esp_behind_chain(struct rte_mbuf *m, uint8_t *fla
 	const struct rte_ipv6_hdr *ip = pkt_ip6(m);
 	struct ip6_chain c;
 
-	if (ip6_walk(ip, m->data_len, &c) != DROP_N || c.frag != 0)
+	if (ip6_walk(ip, m->data_len, &c) != DROP_N || !c.whole)
 		return 0;
 	return esp_behind6(m, (const uint8_t *)ip, c.proto, c.off, flags);
 }

@@ -14,6 +14,7 @@
 #include "dataplane/icmp.h"
 #include "dataplane/icmp6.h"
 #include "dataplane/ip6.h"
+#include "dataplane/nd_msg.h"
 #include "dataplane/pkt.h"
 #include "dataplane/una.h"
 #include "dataplane/worker.h"
@@ -288,6 +289,12 @@ static bool room_behind(const struct worker *w)
 	return w->fwd.n < VEC_MAX - VEC_BURST && w->esp.n < VEC_MAX / 2;
 }
 
+/* Neighbour discovery in fragments is none: RFC 6980 5. Behind options it is not looked at anyway (icmp6.c). */
+static bool is_discovery(const uint8_t *ip, uint16_t len)
+{
+	return ip[6] == IP6_ICMP && len > IP6_HDR && ip[IP6_HDR] >= ND_ROUTER_SOLICIT && ip[IP6_HDR] <= ND_REDIRECT;
+}
+
 static void join(struct worker *w, struct entry *e)
 {
 	struct rte_mbuf *first = e->piece[0].m, *m = NULL;
@@ -322,7 +329,9 @@ static void join(struct worker *w, struct entry *e)
 	*pkt_of(m) = (struct pkt){.kind = PKT_CLEAR, .flags = pkt_of(first)->flags};
 	w->count.joined += e->n - 1u;
 	entry_free(w->reasm, e);
-	if (pkt_of(m)->flags & PKT_DECAPPED) /* ESP in a tunnel is nothing of ours: local.c says so */
+	if (pkt_is_v6(m) && is_discovery(p, m->data_len))
+		drop(w, m, DROP_BAD_ND);
+	else if (pkt_of(m)->flags & PKT_DECAPPED) /* ESP in a tunnel is nothing of ours: local.c says so */
 		vec_push(&w->fwd, m);
 	else
 		classify_burst(w, &m, 1);

@@ -432,7 +432,7 @@ static const struct {
 	{"destination options", DEST, {ESP, 1, 1, 12}, 16, true},
 	{"both", HBH, {DEST, 0, 1, 4, 0, 0, 0, 0, ESP, 0, 1, 4}, 16, true},
 	{"a used up routing header", ROUTING, {ESP, 0, 4, 0}, 8, true},
-	{"an atomic fragment", FRAG, {ESP, 0, 0, 0}, 8, false},
+	{"an atomic fragment", FRAG, {ESP, 0, 0, 0}, 8, true}, /* RFC 6946 4 */
 	{"a first fragment", FRAG, {ESP, 0, 0, 1}, 8, false},
 	{"a later fragment", FRAG, {ESP, 0, 0, 8}, 8, false},
 	{"a fragment behind options", DEST, {FRAG, 0, 1, 4, 0, 0, 0, 0, ESP, 0, 0, 1}, 16, false},

@@ -14,6 +14,7 @@
 #include "dataplane/nd_msg.h"
 #include "dataplane/neigh.h"
 #include "dataplane/pkt.h"
+#include "dataplane/reasm.h"
 #include "tests/stage/rig.h"
 
 enum { ETH = 14, L4 = ETH + IP6_HDR, HOPS = ETH + 7, NEXT = ETH + 6, SRC = ETH + 8, DST = ETH + 24 };
@@ -598,6 +599,40 @@ static void discovery_goes_up_when_it_is_sound(void **state)
 	rig_settle(0);
 }
 
+/* RFC 6980 5: neighbour discovery in fragments is none, although what is to us is put together. */
+static void discovery_in_fragments_is_ignored(void **state)
+{
+	struct nd_msg d = {
+		.type = ND_SOLICIT, .src = a6(LAN_HOST), .dst = a6(LAN_GW), .target = a6(LAN_GW), .has_mac = true};
+	uint8_t whole[ND_FRAME], text[40];
+	void *m;
+	(void)state;
+
+	memcpy(d.src_mac, their_mac, 6);
+	memcpy(d.mac, their_mac, 6);
+	assert_int_equal(nd_msg_write(&d, whole), L4 + 32);
+	rig->n_workers = 1;
+	rig->reasm = reasm_new(0, SOCKET_ID_ANY);
+	assert_non_null(rig->reasm);
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig_bytes f;
+
+		memcpy(text, (const uint8_t[8]){IP6_ICMP, 0, 0, i == 0 ? 1 : 16, 1, 2, 3, 4}, 8);
+		memcpy(text + 8, whole + L4 + 16 * i, 16);
+		frame(&f, LAN_HOST, LAN_GW, IP6_FRAGMENT, text, 24);
+		f.b[HOPS] = 255;
+		rig_rx(RIG_LAN, &f);
+	}
+	rig_run();
+	assert_int_equal(rte_ring_dequeue(rig->neigh->link[0].up, &m), -ENOENT);
+	rig_dropped(DROP_BAD_ND, 1);
+	reasm_free(rig->reasm);
+	rig->reasm = NULL;
+	rig->n_workers = 2;
+	memset(&rig->count, 0, sizeof(rig->count));
+	rig_settle(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -613,6 +648,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(echo_behind_options, reset, rig_clear),
 		cmocka_unit_test_setup_teardown(ike_with_a_checksum_goes_to_the_rings, reset, rig_clear),
 		cmocka_unit_test_setup_teardown(discovery_goes_up_when_it_is_sound, reset, rig_clear),
+		cmocka_unit_test_setup_teardown(discovery_in_fragments_is_ignored, reset, rig_clear),
 	};
 
 	return cmocka_run_group_tests_name("ipv6", tests, start, rig_stop);
