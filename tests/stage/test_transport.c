@@ -9,6 +9,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/pkt.h"
+#include "dataplane/reasm.h"
 #include "dataplane/transport.h"
 #include "tests/stage/wide.h"
 
@@ -721,6 +722,51 @@ static void clear_packets_that_should_be_protected_are_known(void **state)
 	wide_settle();
 }
 
+/* The first or the last 40 octets of what is behind the header. */
+static void piece(struct rig_bytes *f, const struct rig_bytes *ip, bool last)
+{
+	struct rig_bytes half = *ip;
+
+	half.len = 60;
+	memcpy(half.b + 20, ip->b + 20 + (last ? 40 : 0), 40);
+	rig_ip(&half)->total_length = RTE_BE16(60);
+	rig_ip(&half)->fragment_offset = last ? RTE_BE16(40 / 8) : RTE_BE16(RTE_IPV4_HDR_MF_FLAG);
+	rig_cksum(&half);
+	rig_frame(f, RIG_WAN, &half);
+}
+
+/* IKE may come in fragments of IP: what is bypassed is known when it is whole. What should be protected is then refused, too. */
+static void fragments_are_judged_when_they_are_whole(void **state)
+{
+	/* nobody is attached here, so IKE that is good ends as punt-full */
+	static const enum stats_drop why[] = {DROP_PUNT_FULL, DROP_CLEAR_TO_PROTECTED};
+	struct rig_bytes ip, f;
+	(void)state;
+
+	up(4, false);
+	rig->n_workers = 1;
+	rig->reasm = reasm_new(0, SOCKET_ID_ANY);
+	assert_non_null(rig->reasm);
+	for (unsigned tcp = 0; tcp < 2; tcp++) {
+		packet(&ip, false, MSG_DIR_IN, 100);
+		proto_set(&ip, tcp ? TCP : UDP);
+		port_set(&ip, 1, 500);
+		ip.b[26] = ip.b[27] = 0;  /* no checksum */
+		ip.b[20 + 8 + 17] = 0x20; /* version */
+		for (unsigned i = 0; i < 2; i++) {
+			piece(&f, &ip, i == 1);
+			rig_rx(RIG_WAN, &f);
+		}
+		rig_run();
+		rig_dropped(why[tcp], 1);
+		memset(&rig->count, 0, sizeof(rig->count));
+	}
+	reasm_free(rig->reasm);
+	rig->reasm = NULL;
+	rig->n_workers = 2;
+	wide_settle();
+}
+
 /* --- the whole way --- */
 
 static void echo(struct rig_bytes *ip, uint32_t dir)
@@ -823,6 +869,7 @@ int main(void)
 		T(what_is_not_selected_is_refused),
 		T(only_the_port_of_a_peer_moves),
 		T(clear_packets_that_should_be_protected_are_known),
+		T(fragments_are_judged_when_they_are_whole),
 		T(a_ping_is_answered_under_protection_and_ignored_in_clear),
 		T(the_kernels_packets_leave_protected_or_not_at_all),
 	};
