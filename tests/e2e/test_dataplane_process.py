@@ -438,7 +438,7 @@ def test_bad_ike_moves_one_counter_each(p):
         ("runt", ike_packet(b"\0\0\0", dport=4500)), ("keepalive", ike_packet(b"\xff", dport=4500)),
         ("bad-length", ike_packet(good, total=7)), ("bad-length", ike_packet(good, total=9999)),
         ("bad-checksum", ike_packet(good, bad_sum=True)), ("bad-version", ike_packet(good[:17] + b"\x00" + good[18:])),
-        ("fragment", ip4(PEER, WAN, 17, udp(500, 500, good), mf=True)),
+        ("fragment", ip4(PEER, WAN, 17, udp(500, 500, good), frag=0x1FFF)),
     ]  # fmt: skip
     for reason, packet in cases:
         before = p.drops()

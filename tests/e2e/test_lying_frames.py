@@ -47,8 +47,9 @@ def test_every_cut_of_a_frame_is_counted(b):
 
 
 def test_other_protocols_are_named(b):
-    kinds = [0x0000, 0x0600, 0x0805, 0x86DD, 0x88CC, 0x8847, 0x8863, 0xFFFF]
+    kinds = [0x0000, 0x0600, 0x0805, 0x88CC, 0x8847, 0x8863, 0xFFFF]
     b.each([b.frame(ip4(**PLAIN), kind=k) for k in kinds], "bad-ethertype")
+    b.each([b.frame(ip4(**PLAIN), kind=0x86DD)], "bad-version")
     # a frame of another VLAN is not ours, whoever takes the tag off
     b.each([b.frame(b"\x00\x05\x08\x00" + ip4(**PLAIN), kind=0x8100)], "bad-ethertype")
     b.still_forwards()
@@ -150,8 +151,9 @@ def test_bad_icmp_is_named(b):
     assert Ip4(b.receive("wan", 1)[0]).body[8:] == b"data"
 
 
-def test_fragments_to_ourselves_are_refused(b):
-    b.packets("fragment", *({"dst": GW, **f} for f in ({"mf": True}, {"frag": 1}, {"frag": 0x1FFF})))
+def test_impossible_fragments_to_ourselves_are_refused(b):
+    odd = udp(1, 2, b"x" * 39)  # not the last, and no multiple of 8 octets
+    b.packets("fragment", *({"dst": GW, **f} for f in ({"mf": True, "payload": odd}, {"frag": 0x1FFF})))
     b.still_forwards()
 
 

@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap  # noqa: E402
 from esp_bench import AES128, AES256, GW, GW_LAN, HOST, IN, NATT, OUT, PEER, EspBench  # noqa: E402
+from netlab import wait_for  # noqa: E402
 from wire import Ip4, echo, hop, ip4, udp  # noqa: E402
 
 SIZES = [0, 1, 2, 3, 4, 13, 64, 500, 1000, 1300]
@@ -281,11 +282,34 @@ def test_spi_0_in_udp_is_looked_at_as_ike(b):
     assert bytes.fromhex(e["data"]) == ike and e["encap"] and e["init"] and e["remote"] == PEER, e
 
 
-def test_fragments_of_esp_are_refused(b):
+def test_fragments_of_esp_are_put_together(b):
+    """RFC 4303 3.4.1: before it is looked at as ESP, in any order."""
     for encap in (True, False):
         pair = b.pair(encap=encap)
-        for fields in ({"mf": True}, {"frag": 1}, {"frag": 8, "mf": True}, {"frag": 0x1FFF}):
-            b.expect(pair.wrap(pair.seal(pair.inner()), **fields), {"fragment": 1}, pair, {})
+        for ident, backwards in ((100 + encap, False), (200 + encap, True)):
+            inner = pair.inner(b"f" * 600)
+            whole = Ip4(pair.packet(inner))
+            pieces = [
+                ip4(PEER, GW, whole.proto, whole.body[:400], mf=True, ident=ident),
+                ip4(PEER, GW, whole.proto, whole.body[400:], frag=50, ident=ident),
+            ]
+            assert b.passes(pair, pieces[::-1] if backwards else pieces, [1]) == [hop(inner)]
+
+
+def test_fragments_of_esp_that_cannot_be_are_refused(b):
+    for encap in (True, False):
+        pair = b.pair(encap=encap)
+        esp = pair.seal(pair.inner())
+        # not the last, and no multiple of 8 octets; beyond the largest packet; empty
+        b.expect(pair.wrap(esp[:-3], mf=True), {"fragment": 1}, pair, {})
+        b.expect(pair.wrap(esp, frag=0x1FFF), {"fragment": 1}, pair, {})
+        b.expect(ip4(PEER, GW, 50, b"", frag=8), {"fragment": 1}, pair, {})
+
+
+def test_a_lone_fragment_is_given_up(b):
+    before = b.state()[0]["reassembly-timeout"]
+    b.send("wan", ip4(PEER, GW, 50, bytes(400), frag=8, ident=300))
+    wait_for("it is given up", lambda: b.state()[0]["reassembly-timeout"] == before + 1, 5)
 
 
 def test_fragments_pass_as_they_came(b):
