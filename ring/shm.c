@@ -37,6 +37,8 @@ uint32_t shm_struct_sum(void)
 		sizeof(struct msg_sa_adopt),
 		sizeof(struct msg_addr),
 		sizeof(struct msg_nexthop),
+		sizeof(struct msg_fib_get),
+		sizeof(struct msg_fib_info),
 		sizeof(struct msg_route),
 		sizeof(struct msg_barrier),
 		sizeof(struct msg_ack),
