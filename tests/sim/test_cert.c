@@ -392,6 +392,44 @@ static void revocation_lists_are_looked_at(void **state)
 	}
 }
 
+/* RFC 5280 6.3: an authority on the way, too; root - mid 0 - mid 1 - node 0. */
+static void revoked_authorities_make_nobody_believed(void **state)
+{
+	static const struct {
+		unsigned by, revoked; /* 0: the root, 1: mid 0; the same, of what it signed */
+		bool strict, good;
+		const char *words;
+	} rows[] = {
+		{0, 0, false, true, NULL},
+		{0, 1, false, false, "revoked"},
+		{0, 1, true, false, "CRL"}, /* of mid 0 and mid 1 there is none */
+		{1, 2, false, false, "revoked"},
+		{2, 0, true, true, NULL}, /* mid 1 is an anchor: what its issuer says of it does not count */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMS(rows); i++) {
+		const struct pki *revoked[2] = {NULL};
+		struct cfg_certs *f1;
+		struct chain c;
+
+		chain_up(&c, 710 + i, 2);
+		pki_add_cert(c.w.s->node[0].cfg.certs, c.mid[1]);
+		pki_add_cert(c.w.s->node[0].cfg.certs, c.mid[0]);
+		revoked[0] = rows[i].revoked ? c.mid[rows[i].revoked - 1] : NULL;
+		f1 = c.w.s->node[1].cfg.certs;
+		pki_add_crl(f1, pki_crl(rows[i].by ? c.mid[rows[i].by - 1] : c.w.root, revoked, -1, 30));
+		f1->crl_strict = rows[i].strict;
+		if (rows[i].by == 2)
+			pki_add_ca(f1, c.mid[1]);
+		if (rows[i].good)
+			goes(&c.w);
+		else
+			refused(&c.w, "AUTHENTICATION_FAILED", rows[i].words);
+		chain_down(&c);
+	}
+}
+
 /* ---- methods ---- */
 
 static void who_uses_the_other_method_is_told_apart_in_the_log_only(void **state)
@@ -476,6 +514,7 @@ int main(void)
 		cmocka_unit_test(identities_of_every_type_are_found_in_the_certificate),
 		cmocka_unit_test(an_identity_that_is_not_in_the_certificate_is_refused_at_both_ends),
 		cmocka_unit_test(revocation_lists_are_looked_at),
+		cmocka_unit_test(revoked_authorities_make_nobody_believed),
 		cmocka_unit_test(who_uses_the_other_method_is_told_apart_in_the_log_only),
 		cmocka_unit_test(our_own_expired_certificate_is_named),
 		cmocka_unit_test(another_certificate_is_used_from_the_next_attempt_on),

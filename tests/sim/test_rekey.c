@@ -330,7 +330,7 @@ static void thousands_of_rekeys_cost_no_memory(void **state)
 		if (i + 1 == WARM)
 			before = mallinfo2().uordblks;
 	}
-	assert_in_range(mallinfo2().uordblks, 1, before + 4096);
+	assert_true(mallinfo2().uordblks <= before + 4096); /* 0 under a sanitizer, which looks for leaks itself */
 	sim_free(s);
 }
 

@@ -302,6 +302,24 @@ static void a_tunnels_ids_must_be_ones_that_certificates_have(void **state)
 	}
 }
 
+static void the_key_of_a_name_is_that_of_what_is_compared(void **state)
+{
+	static const char *const same[] = {"dn:300d310b300906035504030c026162", "dn:300d310b3009060355040313024142"};
+	static const char *const not_these[] = {"dn:300d310b300906035504030c026163", "dn:300d", "ab.example", "key:01"};
+	struct cfg_id id[2], other;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(cfg_id_parse(same[i], &id[i]), 0);
+	assert_true(cert_id_same(&id[0], &id[1]));
+	assert_true(cert_id_key(&id[0]) && cert_id_key(&id[0]) == cert_id_key(&id[1]));
+	for (unsigned i = 0; i < N_ELEMS(not_these); i++) {
+		assert_int_equal(cfg_id_parse(not_these[i], &other), 0);
+		assert_true(cert_id_key(&other) != cert_id_key(&id[0]));
+		assert_int_equal(cert_id_key(&other) == 0, i > 0);
+	}
+}
+
 /* ---- B12 ---- */
 
 static struct cert_pile pile_of(const struct pki *a, const struct pki *b)
@@ -390,6 +408,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_with_files_is_said),
 		cmocka_unit_test(times_and_weak_keys_are_told),
 		cmocka_unit_test(a_tunnels_ids_must_be_ones_that_certificates_have),
+		cmocka_unit_test(the_key_of_a_name_is_that_of_what_is_compared),
 		cmocka_unit_test(failing_crypto_is_never_success),
 	};
 
