@@ -4,6 +4,7 @@
  * anew by itself: port_memif_turn() does that. Both ends must say the same number of queues; the driver does not check.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "dataplane/port_kind.h"
+
+enum { GREETING_MS = 2000 };
 
 /* The value behind "key=" in the device, as the config has checked it; "" if it is not there. */
 static void value(const char *spec, const char *key, char *out, size_t cap)
@@ -113,6 +116,8 @@ int port_memif_prepare(const struct port *p, char *why, unsigned cap)
 		return port_fail(why, cap, -errno, "port %s: no socket: %s", p->cfg->name, err_str(errno));
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", p->socket);
 	ret = connect(fd, (struct sockaddr *)&a, sizeof(a)) ? -errno : 0;
+	if (!ret) /* DPDK's server may not live on when a client goes before it was greeted (whole.c) */
+		(void)poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, GREETING_MS);
 	close(fd);
 	if (ret != -ECONNREFUSED)
 		return port_fail(why, cap, -EADDRINUSE,

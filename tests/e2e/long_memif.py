@@ -145,6 +145,14 @@ def test_a_living_server_is_not_robbed(s):
     s.passes()
 
 
+def test_clients_that_go_at_once_are_borne(s):
+    """The driver greets them too late, and EAL would end over it."""
+    for _ in range(300):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as c:
+            c.connect(s.sock)
+    s.passes()
+
+
 def refused(s, device, text):
     other = Gateway(s.a, f'ports:\n  w: {{device: "{device}", addresses: [203.0.113.9/24]}}\n', None, "refused")
     other.start_dataplane()
