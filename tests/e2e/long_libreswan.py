@@ -14,7 +14,7 @@ from netlab import wait_for  # noqa: E402
 from test_tun import socket_in  # noqa: E402
 from topo import HOST_A, HOST_B, ID_B, NET_A, NET_B, PEER, TUNNEL, Pings  # noqa: E402
 
-SKF, IKE_AUTH = 53, 35
+SKF, IKE_AUTH, ETH_ALL = 53, 35, 3
 # names that make IKE_AUTH longer than 576 octets
 LONG_A, LONG_B = "a23456789." * 24 + "example", "b23456789." * 24 + "example"
 
@@ -85,8 +85,8 @@ def test_fragments_of_ike(bench):
     bench.fresh({"local": f"{{port: wan0, id: {LONG_A}}}", "remote": f"{{address: {PEER}, id: {LONG_B}}}",
                  "ike": "{proposals: [aes256-sha256-modp2048], fragment-size: 576}"},
                 {"ike": "aes256-sha2_256-dh14", "fragmentation": "yes", "leftid": f"@{LONG_B}", "rightid": f"@{LONG_A}"})  # fmt: skip
-    with socket_in(bench.net.peer, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x800)) as s:
-        s.bind(("wan", 0x800))
+    with socket_in(bench.net.peer, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_ALL)) as s:
+        s.bind(("wan", ETH_ALL))
         for by_us in both_begin(bench):
             s.setblocking(False)
             cut = {PEER: 0, "ours": 0}
@@ -95,7 +95,7 @@ def test_fragments_of_ike(bench):
                     p = s.recv(2000)
                 except BlockingIOError:
                     break
-                if p[9] == 17 and len(p) > 56 and p[44] == SKF and p[46] == IKE_AUTH:
+                if p[0] == 0x45 and p[9] == 17 and len(p) > 56 and p[44] == SKF and p[46] == IKE_AUTH:
                     cut[PEER if socket.inet_ntoa(p[12:16]) == PEER else "ours"] += 1
             assert cut["ours" if by_us else PEER] >= 2, cut
 

@@ -13,12 +13,12 @@ import tap  # noqa: E402
 from guest_ike import GuestBench, is_extended  # noqa: E402
 from netlab import wait_for  # noqa: E402
 from test_tun import socket_in  # noqa: E402
-from topo import CHILD, HOST_A, HOST_B, NET_A, NET_B, TUNNEL, Pings  # noqa: E402
+from topo import CHILD, HOST_A, HOST_B, NET_A, NET_B, PEER, TUNNEL, Pings  # noqa: E402
 
 NETS = [NET_B, "10.3.0.0/24", "10.4.0.0/24"]
 HOSTS = [HOST_B, "10.3.0.10", "10.4.0.10"]
 NAMES = [CHILD, "net3", "net4"]
-UDP = 17
+ETH_ALL, ETH_IP, UDP = 3, 0x800, 17
 
 
 class Xfrm(GuestBench):
@@ -155,6 +155,11 @@ def test_traffic_asks_at_the_peers_end(bench):
     wait_for("an echo once more", lambda: bench.net.b.pings(HOST_A), 15)
 
 
+def is_init(packet, where):
+    """The first message of an IKE_SA in IPv4, from the peer."""
+    return where[1] == ETH_IP and packet[9] == UDP and socket.inet_ntoa(packet[12:16]) == PEER and packet[20 + 8 + 8 : 20 + 8 + 16] == bytes(8)
+
+
 def test_a_peer_that_loses_its_power_is_back_at_once(bench):
     bench.fresh({"dpd": "30s"})
     bench.up(False)
@@ -163,11 +168,11 @@ def test_a_peer_that_loses_its_power_is_back_at_once(bench):
     bench.peer.start()
     bench.peer.swanctl("--load-all")
     with concurrent.futures.ThreadPoolExecutor() as pool, socket_in(
-            bench.net.peer, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x800)) as wan:  # fmt: skip
-        wan.bind(("wan", 0x800))
+            bench.net.peer, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_ALL)) as wan:  # fmt: skip
+        wan.bind(("wan", ETH_ALL))
         wan.settimeout(30)
         pool.submit(bench.peer.initiate, CHILD)
-        while wan.recv(2000)[9] != UDP:  # the first message: from then on it is not the guest's slowness alone
+        while not is_init(*wan.recvfrom(2000)):  # the first message: from then on it is not the guest's slowness alone
             pass
         wait_for("an echo", lambda: bench.net.a.pings(HOST_B), 5)
     bench.wait_settled()

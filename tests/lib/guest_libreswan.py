@@ -3,7 +3,7 @@
 import re
 
 from gateway import Gateway
-from guest_ike import GuestBench, gateway6_yaml
+from guest_ike import GW6, GuestBench, gateway6_yaml
 from netlab import wait_for
 from topo import GW, ID_A, ID_B, NET_A, NET_B, PEER, PSK, TUNNEL
 
@@ -34,8 +34,9 @@ class Libreswan:
             self.whack("--rereadsecrets")
             self.whack_auto("--add", "net")
             return self
-        # the stack module wants a default route to orient itself
-        g.run("ip", "route", "replace", "default", "via", GW)
+        # the stack module wants a default route to orient itself, and sets none of its own
+        for words in (["ip", "route"], ["ip", "-6", "route"]):
+            g.run(*words, "replace", "default", "via", GW6 if "-6" in words else GW)
         g.run("sh", "-c", f"mkdir -p {NSS} /run/pluto; test -e {NSS}/cert9.db || ipsec initnss >/dev/null; : >/tmp/pluto.log")
         self.pid = g.start("/usr/libexec/ipsec/pluto", "--config", "/etc/ipsec.conf", "--nofork", log="/tmp/pluto.out")
         wait_for("pluto listens", lambda: "listening" in self.whack("--listen", check=False).stdout.lower() or self.ready(), timeout, 0.5)
