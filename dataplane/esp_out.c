@@ -68,7 +68,7 @@ static __rte_noinline enum stats_drop selected(struct worker *w, struct rte_mbuf
 	uint16_t at;
 
 	if (v6 && s->flags & SA_ANY6)
-		return DROP_N; /* pick()'s */
+		return DROP_N;
 	selector_key(&k, rte_pktmbuf_mtod(m, const void *), m->data_len, v6);
 	if (s->flags & SA_TRANSPORT && k.fragment)
 		return DROP_FRAGMENT;
@@ -77,8 +77,7 @@ static __rte_noinline enum stats_drop selected(struct worker *w, struct rte_mbuf
 	return selector_match(c->ts, c->n_ts, MSG_DIR_OUT, &k) ? DROP_N : DROP_TS_MISMATCH;
 }
 
-/* Not stopped, and selected; or it is lost. */
-static inline bool usable(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+static __rte_noinline bool usable_rare(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
 {
 	enum stats_drop why;
 
@@ -86,12 +85,22 @@ static inline bool usable(struct worker *w, struct rte_mbuf *m, const struct sa_
 		lose(w, m, s, limit_reason_out(s), MSG_SA_DROP_INVALID_SA);
 		return false;
 	}
-	if (likely(s->flags & (pkt_is_v6(m) ? SA_ANY6 : SA_ANY)))
-		return true;
 	why = selected(w, m, s);
-	if (unlikely(why != DROP_N))
+	if (why != DROP_N)
 		lose(w, m, s, why, MSG_SA_DROP_TS);
 	return why == DROP_N;
+}
+
+/* Not stopped, and selected; or it is lost. */
+static inline bool usable(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+{
+	uint16_t any = SA_ANY;
+
+	if (unlikely(pkt_is_v6(m))) {
+		any = SA_ANY6;
+		rte_prefetch0(s->src6);
+	}
+	return likely((s->flags & (SA_STOPPED | any)) == any) || usable_rare(w, m, s);
 }
 
 /* The TX SA of one child, made for this generation of the tunnel; NULL: none. */
@@ -144,15 +153,19 @@ static bool cut_later(struct worker *w, struct rte_mbuf *m, const struct sa_out 
 	return c->fragment == MSG_FRAGMENT_AFTER && !df && !outer_df;
 }
 
-/* Too big for the SA: fragments in w->ready, or lost. In transport mode fragments come after the cipher. RFC 4301 4.1, 7 */
-static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
+/* Too big for the SA, or there is no room: fragments in w->ready, or lost. In transport mode fragments come after the cipher. RFC 4301 4.1,
+ * 7 */
+static __rte_noinline void fit(struct worker *w, struct rte_mbuf *m, struct sa_out *s)
 {
 	uint16_t mtu = pkt_is_v6(m) && s->mtu < IP6_MIN_MTU ? IP6_MIN_MTU : s->mtu;
+	uint16_t n = w->ready.n;
 
-	if (cut_later(w, m, s))
+	if (m->data_len <= s->mtu || cut_later(w, m, s))
 		vec_give(w, &w->ready, m);
 	else if (fwd_fit(w, m, mtu, &w->ready) == 0)
 		w->sad->cold_out[s->slot].drop[MSG_SA_DROP_MISC]++;
+	while (n < w->ready.n)
+		w->ready_sa[n++] = s;
 }
 
 static __rte_noinline void clamp(struct worker *w, struct rte_mbuf *m, const struct sa_out *s)
@@ -163,7 +176,6 @@ static __rte_noinline void clamp(struct worker *w, struct rte_mbuf *m, const str
 void esp_out_lookup(struct worker *w)
 {
 	struct sad *sad = w->sad;
-	uint16_t n = w->ready.n;
 
 	for (uint16_t i = 0; i < w->enc.n; i++) {
 		struct rte_mbuf *m = w->enc.m[i];
@@ -184,12 +196,12 @@ void esp_out_lookup(struct worker *w)
 		}
 		if (mss_is_syn(m))
 			clamp(w, m, s);
-		if (unlikely(m->data_len > s->mtu))
+		if (unlikely(m->data_len > s->mtu || w->ready.n == VEC_MAX)) {
 			fit(w, m, s);
-		else
-			vec_give(w, &w->ready, m);
-		while (n < w->ready.n)
-			w->ready_sa[n++] = s;
+		} else {
+			w->ready_sa[w->ready.n] = s;
+			vec_push(&w->ready, m);
+		}
 	}
 	w->enc.n = 0;
 }

@@ -386,12 +386,12 @@ void fwd_outer(struct worker *w, struct rte_mbuf **m, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t path = pkt_of(m[i])->esp_off;
 
-		if (unlikely(nh[i].kind == FIB_PORT && path != 0 && m[i]->data_len > path))
-			fwd_fit(w, m[i], path, &w->out);
-		else if (likely(nh[i].kind == FIB_PORT))
-			to_port(w, m[i], &nh[i]);
-		else
+		if (unlikely(nh[i].kind != FIB_PORT))
 			no_way_out(w, m[i], nh[i].kind);
+		else if (unlikely(path != 0) && m[i]->data_len > path)
+			fwd_fit(w, m[i], path, &w->out);
+		else
+			to_port(w, m[i], &nh[i]);
 	}
 }
 

@@ -186,21 +186,25 @@ static inline uint16_t type_of(struct rte_mbuf *m)
 	return pkt_is_v6(m) ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
 }
 
-static inline bool frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6], uint16_t type_be)
+/* Both MACs in the low 48 bits, in memory order. */
+static inline bool frame(struct rte_mbuf *m, uint64_t dst_mac, uint64_t src_mac, uint16_t type_be)
 {
-	struct rte_ether_hdr *eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth));
+	uint8_t *eth = (void *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
 
 	if (unlikely(!eth))
 		return false;
-	memcpy(&eth->dst_addr, &dst_mac, 6);
-	memcpy(&eth->src_addr, src_mac, 6);
-	eth->ether_type = type_be;
+	una_put64(eth, dst_mac << 16 >> 16 | src_mac << 48);
+	una_put32(eth + 8, (uint32_t)(src_mac >> 16));
+	una_put16(eth + 12, type_be);
 	return true;
 }
 
 bool neigh_frame(struct rte_mbuf *m, uint64_t dst_mac, const uint8_t src_mac[6])
 {
-	return frame(m, dst_mac, src_mac, type_of(m));
+	uint64_t src = 0;
+
+	memcpy(&src, src_mac, 6);
+	return frame(m, dst_mac, src, type_of(m));
 }
 
 /* --- worker --- */
@@ -298,7 +302,7 @@ uint16_t neigh_rewrite(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			(void)up(w, m, DROP_NO_NEIGH);
 			continue;
 		}
-		if (unlikely(!frame(m, mac, w->port[nh.port].mac, type))) {
+		if (unlikely(!frame(m, mac, una_get64(w->port[nh.port].mac), type))) {
 			drop(w, m, DROP_NO_HEADROOM);
 			continue;
 		}
