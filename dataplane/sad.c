@@ -301,6 +301,15 @@ static uint64_t header6(uint32_t spi, bool encap)
 	return rte_cpu_to_be_64((uint64_t)(6u << 28 | flow_label(spi)) << 32 | (uint64_t)next << 8 | OUTER_TTL);
 }
 
+static void name_set(struct sad *s, const struct sa_out *sa)
+{
+	bool v6 = sa->flags & SA_V6;
+
+	atomic_store_explicit(&s->name_out[sa->slot],
+			      sad_name_out(sa->spi_be, v6 ? sa->dst6 : (const uint8_t *)&sa->dst_be, v6),
+			      memory_order_relaxed);
+}
+
 static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_suite suite)
 {
 	struct sad *s = w->sad;
@@ -350,8 +359,7 @@ static int out_fill(struct worker *w, const struct msg_sa_add *m, enum crypto_su
 	crypto_key_set(&w->crypto, &sa->key, suite, m->key);
 	sa->salt = crypto_salt(suite, m->key);
 	atomic_store_explicit(&s->owner_out[m->sa.slot], w->id, memory_order_release);
-	atomic_store_explicit(&s->name_out[m->sa.slot], sad_name_out(sa->spi_be, m->remote, m->family == 6),
-			      memory_order_relaxed);
+	name_set(s, sa);
 	sad_tunnel_tx_set(s, m->tunnel.slot, m->child, m->sa.slot);
 	return 0;
 }
@@ -458,7 +466,7 @@ static int move_in(struct sa_in *sa, const struct msg_sa_move *m)
 	return 0;
 }
 
-static int move_out(struct sa_out *sa, const struct msg_sa_move *m)
+static int move_out(struct sad *s, struct sa_out *sa, const struct msg_sa_move *m)
 {
 	if (!may_move(sa->flags, m, sa->flags & SA_V6 ? (const void *)sa->dst6 : &sa->dst_be) ||
 	    (sa->flags & SA_ENCAP && m->remote_port == 0))
@@ -469,6 +477,7 @@ static int move_out(struct sa_out *sa, const struct msg_sa_move *m)
 		sa->dst_be = addr_be(m->remote);
 	sa->dport_be = rte_cpu_to_be_16(m->remote_port);
 	sa->cksum = header_sum(sa);
+	name_set(s, sa);
 	return 0;
 }
 
@@ -479,7 +488,8 @@ int sad_move(struct worker *w, const struct msg_sa_move *m)
 
 	if (err != 0)
 		return err;
-	return m->dir == MSG_DIR_IN ? move_in(&w->sad->in[m->sa.slot], m) : move_out(&w->sad->out[m->sa.slot], m);
+	return m->dir == MSG_DIR_IN ? move_in(&w->sad->in[m->sa.slot], m)
+				    : move_out(w->sad, &w->sad->out[m->sa.slot], m);
 }
 
 int sad_adopt(struct worker *w, struct msg_handle sa, uint32_t dir)

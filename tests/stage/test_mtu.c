@@ -705,6 +705,28 @@ static void one_spi_of_two_peers_is_two(void **state)
 	assert_int_equal(rig->sad->out[0].mtu, fits(RIG_MTU, false, false));
 }
 
+/* A peer that has moved is known by its new address. */
+static void a_moved_sa_is_found(void **state)
+{
+	struct rig_bytes ours, msg;
+	(void)state;
+
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct msg_sa_move m = {.dir = MSG_DIR_OUT, .family = v6 ? 6 : 4};
+
+		up(v6, false, NULL);
+		m.sa = out.add.sa;
+		memcpy(m.remote, wide_peer[v6], 16);
+		m.remote[2] ^= 1;
+		assert_int_equal(sad_move(rig, &m), 0);
+		sent(&ours);
+		tell(&msg, &ours, 48, 1300);
+		hear(&msg, 0);
+		assert_int_equal(mtu_now(), fits(1300, v6, false));
+		down();
+	}
+}
+
 static void the_owner_hears_of_it(void **state)
 {
 	static struct worker other;
@@ -844,6 +866,7 @@ int main(void)
 		T(it_only_shrinks_and_is_forgotten),
 		T(successors_know_it_and_others_do_not),
 		T(one_spi_of_two_peers_is_two),
+		T(a_moved_sa_is_found),
 		T(the_owner_hears_of_it),
 		T(ipv6_of_1280_gets_through_whatever_the_path),
 		T(outer_ipv6_is_cut_to_the_path),
