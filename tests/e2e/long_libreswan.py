@@ -41,8 +41,9 @@ def test_rekeys_from_both_ends(bench):
         rekey()
         wait_for("another SA alone", lambda before=before: bench.settled() and bench.shape() != before, 20, 0.2)
     sent, received = pings.result()
-    # libreswan sends on the new child before its answer can have reached us: one echo a rekey of ours may fall into that
-    assert sent - received <= 1, (sent, received, bench.gw.drops())
+    # libreswan sends on the new child before it sends the answer that we need for its keys: nothing else may be lost
+    drops = bench.gw.drops()
+    assert set(drops) <= {"bad-spi"} and sent - received <= min(drops.get("bad-spi", 0), 25), (sent, received, drops)
 
 
 def test_peer_says_delete(bench):
