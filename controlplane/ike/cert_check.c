@@ -195,12 +195,14 @@ out:
 
 /* ---- the peer's own ---- */
 
-/* RFC 4945 5.1.3.12: there is none, or it is for IKE or for anything. */
+/* RFC 4945 5.1.3.12: who does not support the extension passes it over unless it is critical. Azure and Windows gateways have certificates
+ * for servers and clients, not for IKE; the CA and the name are what says who it is. A critical one must be for IKE or anything. */
 static bool purpose_ok(const X509 *x)
 {
 	int critical = -1;
 	EXTENDED_KEY_USAGE *eku = X509_get_ext_d2i(x, NID_ext_key_usage, &critical, NULL);
-	bool ok = !eku && critical == -1; /* -1: absent; else it is there twice, or unreadable */
+	/* -1: absent; -2: there twice */
+	bool ok = (!eku && critical == -1) || (eku && critical == 0);
 
 	for (int i = 0; eku && !ok && i < sk_ASN1_OBJECT_num(eku); i++) {
 		int nid = OBJ_obj2nid(sk_ASN1_OBJECT_value(eku, i));

@@ -113,7 +113,7 @@ static void for_encipherment_only(struct show *w)
 
 static void for_web_servers_only(struct show *w)
 {
-	show_whole(w, (struct pki_spec){.kind = PKI_P256, .eku = "serverAuth,clientAuth"});
+	show_whole(w, (struct pki_spec){.kind = PKI_P256, .eku = "critical,serverAuth,clientAuth"});
 }
 
 static void unknown_critical_extension(struct show *w)
@@ -309,6 +309,11 @@ static void good_for_ike(struct show *w)
 	show_whole(w, (struct pki_spec){.kind = PKI_P256, .eku = "ipsecIKE,serverAuth"});
 }
 
+static void good_for_servers_and_clients(struct show *w)
+{
+	show_whole(w, (struct pki_spec){.kind = PKI_P256, .eku = "serverAuth,clientAuth"});
+}
+
 static void good_for_anything(struct show *w)
 {
 	show_whole(w, (struct pki_spec){.kind = PKI_P256, .eku = "anyExtendedKeyUsage", .ku = "nonRepudiation"});
@@ -367,6 +372,7 @@ static const struct show_row rows[] = {
 	{"fifty certificates", too_many_certificates, "more than 16 certificates"},
 	{"good", show_good, NULL},
 	{"good, for IKE", good_for_ike, NULL},
+	{"good, for servers and clients", good_for_servers_and_clients, NULL},
 	{"good, for anything", good_for_anything, NULL},
 	{"good, no usages", good_without_usages, NULL},
 	{"good, with intermediate", good_with_intermediate, NULL},
