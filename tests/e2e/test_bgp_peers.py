@@ -209,7 +209,10 @@ def test_old_speakers_of_2_octet_as_numbers(edge):
 def test_old_frr_without_capabilities(edge):
     """FRR sends an OPEN without any capability: IPv4 unicast and 2-octet AS numbers it is (RFC 4271, 6793)."""
     bird = bird_conf(networks=[], statics=f"route {BIRD_NET} blackhole {{ bgp_path.prepend(4200000099); }};", remote_as=BIG_AS)
-    edge.fresh(edge_yaml(peers(), our_as=BIG_AS), frr_conf(remote_as=BIG_AS, lines=["dont-capability-negotiate"]), bird)
+    # AS_TRANS comes first then, which FRR 10 takes for somebody else unless told
+    frr = frr_conf(remote_as=BIG_AS, lines=["dont-capability-negotiate"])
+    frr = frr.replace(" address-family", f" no neighbor {GW_F} enforce-first-as\n address-family", 1)
+    edge.fresh(edge_yaml(peers(), our_as=BIG_AS), frr, bird)
     edge.bird.wait_path(FRR_NET)
     path = edge.frr.wait_path(BIRD_NET)
     # FRR 8.4 leaves AS4_PATH alone then: what it shows is the 2-octet path as it came

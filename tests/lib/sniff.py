@@ -13,6 +13,7 @@ import sys
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS = 263, 6
+TCP_RST = 0x04
 SO_RCVBUFFORCE = 33
 ARPHRD_NONE = 0xFFFE
 
@@ -66,7 +67,9 @@ def main(ifname, marker):
         esp += ip is not None and is_esp_in_udp(ip)
         if ip is not None and is_bgp(ip):
             bgp += 1
-            ttls.setdefault(socket.inet_ntoa(ip[12:16]), set()).add(ip[8])
+            # a reset for a connection that is no more comes from the kernel, which knows no TTL for it
+            if not ip[(ip[0] & 15) * 4 + 13] & TCP_RST:
+                ttls.setdefault(socket.inet_ntoa(ip[12:16]), set()).add(ip[8])
     drops = struct.unpack("II", s.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
     counts = {"frames": frames, "marked": marked, "esp": esp, "bgp": bgp, "drops": drops}
     print(json.dumps({**counts, "ttls": {a: sorted(t) for a, t in ttls.items()}}), flush=True)
