@@ -35,6 +35,18 @@ static void start(void)
 	rig->port[RIG_WAN].addr6 = ip6_get(wide_us[1]);
 }
 
+static void flush(void);
+
+/* What EAL's memory holds, the leak detector cannot see. */
+static void finish(void)
+{
+	flush();
+	reasm_free(rig->reasm);
+	rig->reasm = NULL;
+	(void)rig_clear(NULL);
+	(void)rig_stop(NULL);
+}
+
 static void flush(void)
 {
 	rte_pktmbuf_free_bulk(rig->fwd.m, rig->fwd.n);
@@ -110,8 +122,10 @@ static void good(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (rig == NULL)
+	if (rig == NULL) {
 		start();
+		atexit(finish);
+	}
 	rig->now_tsc = rte_rdtsc();
 	while (size >= HEAD) {
 		uint8_t what = data[0], id = data[1] & 0x7f;
