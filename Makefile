@@ -37,7 +37,7 @@ test: build
 	@$(PYTHON) tests/run
 
 test-long: build
-	@tools/bootstrap lint
+	@tools/bootstrap lint long
 	@tools/peers make bookworm trixie
 	@tools/guest make
 	@$(PYTHON) tests/run --long
