@@ -34,7 +34,7 @@ def answer(msg, records):
 
 
 def main(address, path):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     s.bind((address, 53))
     while True:
         msg, peer = s.recvfrom(4096)
