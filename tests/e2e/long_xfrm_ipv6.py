@@ -70,6 +70,7 @@ def test_what_is_too_long_for_the_tunnel(bench):
 def test_rekeys_over_ipv6_lose_nothing(bench):
     fresh(bench, True, (FOUR, SIX))
     bench.up(False)
+    bench.echoes(FOUR, SIX, count=5)  # who answered sends when the peer shows that it has the child, or a second later
     pings = [Pings(bench.net.a, h, 3000, 0.02) for h in (HOST_B, HOST6_B)]
     for rekey in (lambda: bench.gw.rekey_child(TUNNEL), lambda: bench.peer.rekey_child(CHILD)):
         before = bench.spis()[1][0]
